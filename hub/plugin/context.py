@@ -1,0 +1,209 @@
+"""``ctx``: what the hub gives a plugin. One per channel; nothing is global.
+
+The network is reached by ``ctx.http`` and ``ctx.connect`` only: they keep time limits and size
+caps, refuse private and link-local addresses unless ``hub.toml`` allows the host, and can be
+recorded by tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeVar
+
+from msgspec import Struct
+
+from hub.plugin.settings import Secret
+from hub.plugin.types import Delivery, SafeHtml, Verification
+
+T = TypeVar("T")
+
+
+class HttpResponse(Struct, frozen=True, kw_only=True):
+    """A provider's answer, read whole. ``headers`` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+    def json(self) -> Any:
+        """The body as JSON; raises ``ValueError`` (an HTML page of a gateway is not)."""
+        import json
+
+        return json.loads(self.body)
+
+    def text(self) -> str:
+        """The body as UTF-8, what is not replaced."""
+        return self.body.decode("utf-8", "replace")
+
+
+class Http(Protocol):
+    """One attempt per call; the hub owns retries.
+
+    Raises ``Temporary`` when the request never left (name not found, connection refused, TLS
+    failed) and ``OutcomeUnknown`` when it may have (time-out while waiting for the answer,
+    connection lost), ``Permanent("policy")`` for an address that is not allowed.
+    """
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Sequence[tuple[str, str]] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        auth: tuple[str, Secret | str] | None = None,
+        timeout: float = 15.0,
+        max_bytes: int = 10_000_000,
+        redirects: int = 0,
+    ) -> HttpResponse:
+        """``redirects``: how many to follow; ``auth`` and ``headers`` go to the first host only.
+        An answer longer than ``max_bytes`` raises ``Permanent("too_large")``."""
+        ...
+
+
+class Verify(Protocol):
+    """Proofs that a delivery comes from who it claims. Each raises ``Unverified``.
+
+    ``keys`` may be several during rotation; an empty key is never accepted.
+    """
+
+    def hmac(
+        self,
+        *,
+        keys: Sequence[Secret],
+        header: str,
+        algorithm: Literal["sha1", "sha256", "sha512"] = "sha256",
+        encoding: Literal["hex", "base64"] = "hex",
+        prefix: str = "",
+        signed: bytes | None = None,
+    ) -> Verification:
+        """The header holds ``prefix`` and the HMAC of ``signed`` (default: the raw body)."""
+        ...
+
+    def token(self, *, keys: Sequence[Secret], header: str, prefix: str = "") -> Verification:
+        """The header holds the shared token itself."""
+        ...
+
+    def basic(self, *, username: str, passwords: Sequence[Secret]) -> Verification:
+        """HTTP basic authentication."""
+        ...
+
+    def twilio(
+        self, *, tokens: Sequence[Secret], shared_keys: Mapping[str, Secret] | None = None
+    ) -> Verification:
+        """``X-Twilio-Signature``, both schemes: the account's auth token with SHA-1, or a shared
+        key with SHA-256 named in ``X-Twilio-Webhooks-Signature-Settings``."""
+        ...
+
+    def standard_webhooks(
+        self, *, secrets: Sequence[Secret], tolerance: float = 300.0
+    ) -> Verification:
+        """Standard Webhooks, also as Svix names its headers."""
+        ...
+
+
+class Clock(Protocol):
+    """The only clock of a plugin. While a delivery is replayed, the time it was received."""
+
+    def now(self) -> datetime:
+        """Now, in UTC."""
+        ...
+
+
+class KvEntry(Struct, frozen=True, kw_only=True):
+    """A stored value and its version."""
+
+    value: str
+    version: int
+
+
+class Kv(Protocol):
+    """Small values of this channel, shared by all processes; at most 1,000 keys of 64 kB."""
+
+    async def get(self, key: str) -> KvEntry | None:
+        """The value, or ``None``."""
+        ...
+
+    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
+        """Store. With ``version`` only if that is still the stored one (0: not there yet), so
+        that two processes may refresh one token; ``False`` if somebody was faster."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Forget."""
+        ...
+
+
+class Media(Protocol):
+    """Files of this channel's messages."""
+
+    async def open(self, attachment_id: str) -> bytes:
+        """The bytes. ``Permanent`` when it is not this channel's or is gone."""
+        ...
+
+    def signed_url(self, attachment_id: str, *, seconds: float = 3600.0) -> str:
+        """A public address without a login that works for so long; for providers that fetch."""
+        ...
+
+
+class Log(Protocol):
+    """Structured log lines with the channel's name; secrets of the settings are redacted."""
+
+    def info(self, event: str, **facts: Any) -> None:
+        """Something worth knowing."""
+        ...
+
+    def warning(self, event: str, **facts: Any) -> None:
+        """Something odd that did no harm."""
+        ...
+
+    def error(self, event: str, **facts: Any) -> None:
+        """Something failed."""
+        ...
+
+
+class Context(Protocol):
+    """What every hook is given first."""
+
+    channel_id: str
+    organisation: str
+    """The organisation's slug."""
+    http: Http
+    verify: Verify
+    """Bound to the delivery at hand; outside ``ingest`` and public routes it raises."""
+    clock: Clock
+    kv: Kv
+    media: Media
+    log: Log
+
+    async def connect(
+        self, host: str, port: int, *, tls: bool = True, timeout: float = 15.0
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection for a line protocol, under the same rules as ``http``."""
+        ...
+
+    async def emit(self, delivery: Delivery) -> None:
+        """Hand over something that arrived by a route or listener; returns once it is stored.
+        ``ingest`` reads it like any other."""
+        ...
+
+    async def run_blocking(self, function: Callable[..., T], *args: Any) -> T:
+        """Run synchronous code in a thread, so that it does not stall the channel's loop."""
+        ...
+
+    def clean_html(self, html: str) -> SafeHtml:
+        """HTML without scripts, handlers, forms and outside styles."""
+        ...
+
+    def public_url(self, path: str = "") -> str:
+        """The channel's public address, from the configuration."""
+        ...
+
+
+Chunks = AsyncIterator[bytes]

@@ -1,0 +1,183 @@
+"""The hooks: everything the hub may ask of a plugin.
+
+Three are the heart, and every channel has them: ``ingest`` (outside to hub), ``send`` (hub to
+outside, where the channel sends) and ``render`` (how it looks). The rest is optional. A plugin
+marks each by ``@hookimpl``::
+
+    from hub.plugin import hookimpl
+
+    class MyChannel:
+        INFO = Info(...)
+
+        def __init__(self, settings): ...
+
+        @hookimpl
+        async def ingest(self, ctx, delivery): ...
+
+Hooks written ``async def`` here must be ``async def`` there, the others must not be. They run on
+the channel's own loop in a thread of its own, except ``render``, ``compose_rules`` and
+``normalise_address``, which are pure and fast and run where they are needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+
+from hub.plugin.context import Context
+from hub.plugin.types import (
+    Accepted,
+    Address,
+    CallFacts,
+    Change,
+    ComposeFacts,
+    ComposeRules,
+    CrmFacts,
+    Delivery,
+    FetchedMedia,
+    FetchRef,
+    Health,
+    IngestResult,
+    Item,
+    MediaRef,
+    Outbound,
+    PollResult,
+    Reconciled,
+    RecordRef,
+    Rendered,
+    Reply,
+    Route,
+    Surface,
+    TemplateInfo,
+)
+
+PROJECT = "hub"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class HubSpec:
+    """The hook specifications. One manager per channel holds exactly one plugin, so each hook
+    has at most one implementation (``firstresult``)."""
+
+    # ---- the three
+
+    @hookspec(firstresult=True)
+    async def ingest(self, ctx: Context, delivery: Delivery) -> IngestResult:
+        """Verify, then understand. No network, no clock but ``ctx.clock``: the same bytes give
+        the same events, so that any stored delivery can be replayed. Never decide "duplicate"
+        or "retry": return events with the provider's ids, the hub stores and de-duplicates."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def send(self, ctx: Context, message: Outbound) -> Accepted:
+        """One attempt at the provider; the hub owns retries."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def render(self, ctx: Context, item: Item, surface: Surface) -> Rendered:
+        """How ``item`` looks on ``surface``. Pure and fast: same input, same output. ``wire`` is
+        what ``send`` is given, so that what a person sees is what goes out."""
+        raise NotImplementedError
+
+    # ---- channels, optional
+
+    @hookspec(firstresult=True)
+    def normalise_address(self, ctx: Context, text: str) -> Address:
+        """What a person typed, as an address of this channel. Raises ``BadAddress``."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def compose_rules(self, ctx: Context, facts: ComposeFacts) -> ComposeRules:
+        """May one write now: free, template only, closed; until when; why. Pure."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def own_addresses(self, ctx: Context) -> tuple[Address, ...]:
+        """The organisation's own addresses on this channel, from the settings. Pure."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def answer(self, ctx: Context, facts: CallFacts) -> Reply:
+        """For providers that wait: what to say to the call just stored. Repeated as stored for
+        a duplicate."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def templates(self, ctx: Context) -> tuple[TemplateInfo, ...]:
+        """The provider's templates with parameters and approval state."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def poll(self, ctx: Context, cursor: str | None) -> PollResult:
+        """Look for what arrived since ``cursor``; called again and again."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def listen(self, ctx: Context) -> None:
+        """Hold a connection and ``ctx.emit`` what arrives. Restarted with back-off when it ends;
+        runs in one process at a time."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def fetch(self, ctx: Context, ref: FetchRef) -> Delivery:
+        """Get what ``IngestResult.fetch`` named; the result is stored and fed to ``ingest``."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def fetch_media(self, ctx: Context, ref: MediaRef) -> FetchedMedia:
+        """Get a file. Without this hook the hub fetches ``ref.url`` without credentials."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def reconcile(self, ctx: Context, message: Outbound) -> Reconciled:
+        """Did this message of unknown outcome go out? Looks, never sends."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def startup(self, ctx: Context) -> None:
+        """Before anything else, on the channel's loop; may be called again after ``shutdown``."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def shutdown(self, ctx: Context) -> None:
+        """Let go of everything."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def health(self, ctx: Context) -> Health:
+        """Ask the provider whether the credentials work (``hub check --providers``)."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def routes(self, ctx: Context) -> tuple[Route, ...]:
+        """HTTP under the channel's own address. Asked once."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
+        """Settings written for an older version of the plugin, as this one wants them."""
+        raise NotImplementedError
+
+    # ---- extensions, provisional
+
+    @hookspec(firstresult=True)
+    async def on_change(self, ctx: Context, change: Change) -> None:
+        """A committed change; called for each in order, again after an error."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def enrich_contact(self, ctx: Context, addresses: tuple[Address, ...]) -> CrmFacts | None:
+        """What another system knows of a contact."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def find_records(self, ctx: Context, query: str) -> tuple[RecordRef, ...]:
+        """Records of another system to link."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    async def before_send(self, ctx: Context, message: Outbound) -> Outbound:
+        """The message as it shall go out; ``Permanent("policy")`` vetoes."""
+        raise NotImplementedError

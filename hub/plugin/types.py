@@ -1,0 +1,841 @@
+"""What travels between the hub and a plugin.
+
+All are frozen msgspec Structs. New facts become fields with defaults; hook arguments never
+change. Times are ``datetime`` with a zone, durations are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol, final
+from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct, field
+
+from hub.plugin.errors import FailureReason, Malformed
+
+API_VERSION = "0.9"
+"""The version of this promise. Within a major version only additions; below 1.0 it may move."""
+
+# --------------------------------------------------------------------------- what a plugin is
+
+Role = Literal["channel", "assistant", "extension"]
+Group = Literal["texts", "emails", "calls", "notes", "system"]
+"""Which filter of the timeline a channel's entries fall under."""
+Tone = Literal["gray", "blue", "green", "purple", "teal", "amber", "red", "pink"]
+"""The colour of a channel's icon, from the pages' own palette."""
+ReceiptStatus = Literal["queued", "sent", "delivered", "read", "failed"]
+"""What a provider says became of a message. ``queued``: the provider has it; ``sent``: it left
+the provider; ``delivered``: it is on the device; ``read``: the person has seen it."""
+
+
+class Icon(Struct, frozen=True, kw_only=True):
+    """A channel's icon: ``name`` from the pages' sprite (Lucide names), or ``path``: SVG path
+    data on a 24 x 24 grid, drawn as a line of 1.75."""
+
+    name: str | None = None
+    path: str | None = None
+
+
+class MediaLimits(Struct, frozen=True, kw_only=True):
+    """What files a channel carries. ``types`` are content types, ``image/*`` patterns allowed;
+    empty means any."""
+
+    max_bytes: int
+    max_count: int
+    types: tuple[str, ...] = ()
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a plugin can do. Everything not claimed is "no": the hub never asks for it, and an
+    event that needs it is refused."""
+
+    inbound: frozenset[Literal["http", "poll", "listen"]] = frozenset()
+    """How things arrive: webhooks, ``poll``, or ``listen`` (and ``ctx.emit`` from routes)."""
+    outbound: bool = False
+    verifies: Literal["signature", "basic", "token", "none"] = "none"
+    """How webhooks prove where they come from. ``none`` marks the channel unverified for all
+    to see."""
+    replay_window: float | None = None
+    """Seconds after which a signed webhook is too old, where the provider signs a time."""
+    receipts: frozenset[ReceiptStatus] = frozenset()
+    media_in: bool = False
+    media_out: MediaLimits | None = None
+    formats: frozenset[Literal["text", "html", "markdown"]] = frozenset({"text"})
+    subject: bool = False
+    threading: bool = False
+    """Replies name the message they answer."""
+    splits: bool = False
+    """A long text goes out in several provider messages."""
+    several_recipients: bool = False
+    templates: bool = False
+    reply_window: float | None = None
+    """Seconds after the customer's last message in which free text is allowed."""
+    edits: bool = False
+    deletes: bool = False
+    reactions: bool = False
+    typing: bool = False
+    provider_idempotency: bool = False
+    """The provider sends once however often the same ``Outbound.id`` is given to it."""
+    reconciles: bool = False
+    """``reconcile`` can find out whether a message went out."""
+    calls: bool = False
+    opt_out: bool = False
+    """The provider reports STOP and START, or refuses who has opted out."""
+    streaming: bool = False
+    """Assistants: partial text while the answer is made."""
+    routes: bool = False
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """What a plugin is; the class attribute ``INFO``."""
+
+    name: str
+    """As in ``hub.toml``: ``plugin = "sms-twilio"``; also the entry point's name."""
+    role: Role
+    api: str
+    """The plugin API it was written for: ``"0.9"``."""
+    settings: type[Struct]
+    """A Struct with ``forbid_unknown_fields=True``."""
+    can: Capabilities = Capabilities()
+    emits: frozenset[str] = frozenset()
+    """Tags of the events ``ingest`` may return."""
+    label: str
+    """What people call it: "Text message"."""
+    group: Group = "texts"
+    icon: Icon = Icon(name="message-circle")
+    tone: Tone = "gray"
+    address_scheme: str = ""
+    """The scheme of the customer's addresses: ``phone``, ``email``, or the plugin's own,
+    namespaced by its name (``acme:user``)."""
+    counter: Literal["sms"] | None = None
+    """How the composer counts what is typed; ``sms``: GSM-7/UCS-2 segments."""
+    real: bool = True
+    """Whether it reaches people. A simulator does not; beside real channels it is marked."""
+    page: str | None = None
+    """Path of one of its routes that is a page for staff, and what the link to it says."""
+    page_label: str | None = None
+
+
+# --------------------------------------------------------------------------- addresses, media
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """One way to reach somebody. ``value`` is normalised (E.164 for ``phone``, lower case for
+    ``email``); ``display`` is what people read, when it differs. ``verified``: the provider
+    vouches for it."""
+
+    scheme: str
+    value: str
+    display: str | None = None
+    verified: bool = False
+
+
+class MediaRef(Struct, frozen=True, kw_only=True):
+    """Where a file of an inbound message lies; never its bytes. Exactly one of ``url``,
+    ``provider_id`` and ``part`` (index of a part of this delivery's body) is set. The hub fetches
+    it later, by ``fetch_media`` if the plugin has it. ``content_type`` and ``name`` are what the
+    provider claims; the hub looks at the bytes."""
+
+    url: str | None = None
+    provider_id: str | None = None
+    part: int | None = None
+    name: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+
+class FetchedMedia(Struct, frozen=True, kw_only=True):
+    """What ``fetch_media`` brings."""
+
+    body: bytes
+    name: str | None = None
+    content_type: str | None = None
+
+
+class Attachment(Struct, frozen=True, kw_only=True):
+    """A file the hub has. ``content_type`` is as found in the bytes. Open it by
+    ``ctx.media.open(id)``, or hand the provider ``ctx.media.signed_url(id)``."""
+
+    id: str
+    name: str
+    content_type: str
+    size: int
+
+
+@final
+class SafeHtml:
+    """HTML that the hub has cleaned: only ``ctx.clean_html`` makes one."""
+
+    __slots__ = ("html",)
+
+    def __init__(self, html: str, *, _seal: object = None) -> None:
+        if _seal is not _SEAL:
+            raise TypeError("SafeHtml is made by ctx.clean_html(html), never by a plugin")
+        self.html = html
+
+    def __repr__(self) -> str:
+        return f"SafeHtml({len(self.html)} characters)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SafeHtml) and self.html == other.html
+
+    def __hash__(self) -> int:
+        return hash(self.html)
+
+
+# --------------------------------------------------------------------------- what arrives
+
+Source = Literal["http", "poll", "listen", "fetch", "inline", "replay"]
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One thing that arrived, untouched.
+
+    ``url`` is the public address it was sent to (from the configuration, never from the request:
+    signatures fail behind proxies otherwise), with the raw query. ``headers`` keep their order
+    and repeats, names as sent.
+    """
+
+    body: bytes = b""
+    source: Source = "http"
+    method: str = "POST"
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    remote: str | None = None
+    received_at: datetime
+    id: str = ""
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, whatever its case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def query(self) -> list[tuple[str, str]]:
+        """The URL's query in order, blanks kept."""
+        return parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
+
+    def form(self) -> list[tuple[str, str]]:
+        """The body as ``application/x-www-form-urlencoded``, in order, blanks and repeats kept.
+        For GET the query. Raises ``Malformed`` for anything else."""
+        if self.method == "GET":
+            return self.query()
+        kind = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            raise Malformed(f"expected a form, got content type {kind[:80] or 'none'!r}")
+        try:
+            text = self.body.decode("ascii")
+            return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+        except ValueError as error:
+            raise Malformed("the form is not valid UTF-8 or has too many fields") from error
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ``Malformed``."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise Malformed("the body is not valid JSON") from error
+
+
+@final
+class Verification:
+    """Proof that a delivery comes from who it claims; stored with it.
+
+    Made by ``ctx.verify.*``, or by ``Verification.custom(why)`` where the plugin has checked in a
+    way the hub does not offer (say how). A plugin cannot forget the signature: events of an
+    ``http`` delivery without a proof are refused unless the channel declares that it verifies
+    nothing.
+    """
+
+    __slots__ = ("detail", "method")
+
+    def __init__(self, method: str, detail: str = "", *, _seal: object = None) -> None:
+        if _seal is not _SEAL:
+            raise TypeError("a Verification is made by ctx.verify, or by Verification.custom(why)")
+        self.method = method
+        self.detail = detail
+
+    @classmethod
+    def custom(cls, why: str) -> Verification:
+        """The plugin has checked by itself; ``why`` says how and is kept."""
+        if not why.strip():
+            raise ValueError("Verification.custom(why): say how the delivery was checked")
+        return cls("custom", why, _seal=_SEAL)
+
+    def __repr__(self) -> str:
+        return f"Verification({self.method!r}, {self.detail!r})"
+
+
+_SEAL = object()  # held by the hub's own makers in hub.plugin.kit; not exported
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What the provider is answered: a challenge, or a fixed body."""
+
+    status: int = 200
+    content_type: str = "text/plain; charset=utf-8"
+    body: bytes = b""
+
+
+class FetchRef(Struct, frozen=True, kw_only=True):
+    """Something the hub is to fetch durably by the hook ``fetch`` and feed back to ``ingest`` as
+    a delivery of source ``fetch`` (a body by its id, a stored mail)."""
+
+    id: str
+    data: dict[str, str] = field(default_factory=dict[str, str])
+
+
+# events: frozen, tagged; ``tag`` is the name in ``Info.emits``
+
+
+class Message(Struct, frozen=True, kw_only=True, tag="message"):
+    """Somebody wrote. ``external_id`` is the provider's id, the same however often it is
+    delivered. ``sender`` holds every identity of the one sender, strongest first; empty only for
+    ``echo``. ``own_address`` is the organisation's address it came to. ``echo``: the business
+    itself wrote, on another device; ``recipient`` is then the customer. ``automatic``: an
+    auto-reply, which is no customer's answer."""
+
+    external_id: str
+    sender: tuple[Address, ...] = ()
+    own_address: str = ""
+    text: str = ""
+    subject: str | None = None
+    html: SafeHtml | None = None
+    media: tuple[MediaRef, ...] = ()
+    occurred_at: datetime | None = None
+    sender_name: str | None = None
+    reply_to: str | None = None
+    """External id of the message it answers."""
+    facts: dict[str, str] = field(default_factory=dict[str, str])
+    """What else is worth showing: a location, a button pressed."""
+    recipient: Address | None = None
+    echo: bool = False
+    automatic: bool = False
+
+
+class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
+    """What became of a message that went out, named by the provider's id or by ours
+    (``Outbound.id``). May come early, late, twice and in any order."""
+
+    status: ReceiptStatus
+    external_id: str | None = None
+    transmission_id: str | None = None
+    occurred_at: datetime | None = None
+    reason: FailureReason | None = None
+    detail: str | None = None
+    provider_code: str | None = None
+
+
+class Edited(Struct, frozen=True, kw_only=True, tag="edited"):
+    """A message (``external_id``) now reads ``text``."""
+
+    external_id: str
+    text: str
+    html: SafeHtml | None = None
+    occurred_at: datetime | None = None
+
+
+class Deleted(Struct, frozen=True, kw_only=True, tag="deleted"):
+    """The sender took a message back."""
+
+    external_id: str
+    occurred_at: datetime | None = None
+
+
+class Reaction(Struct, frozen=True, kw_only=True, tag="reaction"):
+    """``emoji`` on a message; ``None`` takes it back."""
+
+    external_id: str
+    to: str
+    sender: tuple[Address, ...]
+    emoji: str | None
+    occurred_at: datetime | None = None
+
+
+class CallStarted(Struct, frozen=True, kw_only=True, tag="call_started"):
+    """A call rings. ``caller`` is empty for a withheld number: such calls are never joined."""
+
+    external_id: str
+    direction: Literal["in", "out"]
+    caller: tuple[Address, ...]
+    own_address: str
+    occurred_at: datetime | None = None
+    caller_name: str | None = None
+
+
+class CallTurn(Struct, frozen=True, kw_only=True, tag="call_turn"):
+    """Something said while a call lasts."""
+
+    external_id: str
+    number: int
+    speaker: Literal["customer", "member", "assistant"]
+    text: str
+    occurred_at: datetime | None = None
+
+
+class CallEnded(Struct, frozen=True, kw_only=True, tag="call_ended"):
+    """A call is over; ``duration`` in seconds of talk."""
+
+    external_id: str
+    outcome: Literal["answered", "missed", "busy", "failed", "voicemail", "canceled"]
+    duration: float | None = None
+    occurred_at: datetime | None = None
+
+
+class Recording(Struct, frozen=True, kw_only=True, tag="recording"):
+    """A recording of a call is there."""
+
+    external_id: str
+    media: MediaRef
+    duration: float | None = None
+
+
+class Transcript(Struct, frozen=True, kw_only=True, tag="transcript"):
+    """A call's words: (seconds from the start, speaker, text). Written by the caller's mouth:
+    untrusted."""
+
+    external_id: str
+    turns: tuple[tuple[float | None, str, str], ...]
+
+
+class Voicemail(Struct, frozen=True, kw_only=True, tag="voicemail"):
+    """The caller left a message."""
+
+    external_id: str
+    media: MediaRef | None
+    duration: float | None = None
+    text: str | None = None
+
+
+class CallOutcome(Struct, frozen=True, kw_only=True, tag="call_outcome"):
+    """What a provider's own voice agent reports of a call it handled."""
+
+    external_id: str
+    summary: str
+    facts: dict[str, str] = field(default_factory=dict[str, str])
+    outcome: str | None = None
+    follow_up: str | None = None
+    due_at: datetime | None = None
+
+
+class Opened(Struct, frozen=True, kw_only=True, tag="opened"):
+    """A message was opened; machines open too: shown, never acted on."""
+
+    external_id: str
+    occurred_at: datetime | None = None
+
+
+class Clicked(Struct, frozen=True, kw_only=True, tag="clicked"):
+    """A link of a message was followed."""
+
+    external_id: str
+    url: str
+    occurred_at: datetime | None = None
+
+
+class OptOut(Struct, frozen=True, kw_only=True, tag="opt_out"):
+    """This address takes no more messages. ``own_address``: from this sender only, where the
+    provider keeps it so. ``how`` in words: "replied STOP"."""
+
+    address: Address
+    how: str
+    own_address: str | None = None
+    occurred_at: datetime | None = None
+
+
+class OptIn(Struct, frozen=True, kw_only=True, tag="opt_in"):
+    """This address takes messages again."""
+
+    address: Address
+    how: str
+    own_address: str | None = None
+    occurred_at: datetime | None = None
+
+
+class ContactChanged(Struct, frozen=True, kw_only=True, tag="contact_changed"):
+    """An identity rotated: who was ``old`` is now ``new``."""
+
+    old: Address
+    new: Address
+    occurred_at: datetime | None = None
+
+
+class TemplateChanged(Struct, frozen=True, kw_only=True, tag="template_changed"):
+    """A template's approval changed at the provider."""
+
+    name: str
+    state: str
+    reason: str | None = None
+
+
+class ChannelNotice(Struct, frozen=True, kw_only=True, tag="channel_notice"):
+    """The provider says something about the channel itself; ``state`` becomes its health."""
+
+    text: str
+    state: Literal["ok", "degraded", "transient", "needs_attention"] | None = None
+
+
+# provisional, for assistants
+
+
+class Draft(Struct, frozen=True, kw_only=True, tag="draft"):
+    """A text for a person, or policy, to send."""
+
+    request_id: str
+    text: str
+
+
+class Summary(Struct, frozen=True, kw_only=True, tag="summary"):
+    """What a conversation or call was about."""
+
+    request_id: str
+    text: str
+
+
+class Suggestion(Struct, frozen=True, kw_only=True, tag="suggestion"):
+    """Something a person might do."""
+
+    request_id: str
+    title: str
+    text: str = ""
+
+
+class Speak(Struct, frozen=True, kw_only=True, tag="speak"):
+    """What to say in a live call."""
+
+    request_id: str
+    text: str
+    last: bool = True
+
+
+class Handoff(Struct, frozen=True, kw_only=True, tag="handoff"):
+    """A person should take over."""
+
+    request_id: str
+    reason: str
+
+
+class Task(Struct, frozen=True, kw_only=True, tag="task"):
+    """Something to be done by somebody."""
+
+    request_id: str
+    title: str
+    due_at: datetime | None = None
+
+
+Event = (
+    Message
+    | Receipt
+    | Edited
+    | Deleted
+    | Reaction
+    | CallStarted
+    | CallTurn
+    | CallEnded
+    | Recording
+    | Transcript
+    | Voicemail
+    | CallOutcome
+    | Opened
+    | Clicked
+    | OptOut
+    | OptIn
+    | ContactChanged
+    | TemplateChanged
+    | ChannelNotice
+    | Draft
+    | Summary
+    | Suggestion
+    | Speak
+    | Handoff
+    | Task
+)
+
+
+class IngestResult(Struct, frozen=True, kw_only=True):
+    """What ``ingest`` made of a delivery: events, or why there are none (``ignored``)."""
+
+    verification: Verification | None = None
+    events: tuple[Event, ...] = ()
+    ignored: str | None = None
+    reply: Reply | None = None
+    """What the provider expects to hear; ``None``: 200 and an empty body."""
+    fetch: tuple[FetchRef, ...] = ()
+
+
+# --------------------------------------------------------------------------- what goes out
+
+Kind = Literal["message", "template", "edit", "delete", "reaction", "typing", "call", "assist"]
+
+
+class WirePart(Struct, frozen=True, kw_only=True):
+    """One provider message, ready to go: made by ``render(item, "wire")`` once before the first
+    attempt, and stored. ``data`` is the plugin's own (JSON values)."""
+
+    text: str = ""
+    subject: str | None = None
+    html: str | None = None
+    attachment_ids: tuple[str, ...] = ()
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Outbound(Struct, frozen=True, kw_only=True):
+    """One transmission to make. ``id`` is the same on every attempt: the idempotency key.
+    Nothing may be done after ``deadline``."""
+
+    id: str
+    address: Address
+    own_address: str
+    deadline: datetime
+    attempt: int = 1
+    kind: Kind = "message"
+    wire: tuple[WirePart, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    reply_to: str | None = None
+    """External id of the message it answers, where the channel threads."""
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """The provider has it. ``external_id`` is never empty; ``parts`` are the ids when it went
+    out as several. ``answers``: what the provider said at once that ``ingest`` should read."""
+
+    external_id: str
+    parts: tuple[str, ...] = ()
+    status: ReceiptStatus = "queued"
+    answers: tuple[Delivery, ...] = ()
+
+
+# --------------------------------------------------------------------------- how it looks
+
+Surface = Literal["timeline", "preview", "composer", "wire", "notification"]
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """What ``render`` shows: an entry, or a message being written (surfaces ``composer`` and
+    ``wire``)."""
+
+    kind: Literal["message", "call", "draft", "summary", "suggestion"] = "message"
+    direction: Literal["in", "out"]
+    text: str = ""
+    subject: str | None = None
+    html: SafeHtml | None = None
+    attachments: tuple[Attachment, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict[str, str])
+    address: Address | None = None
+    own_address: str | None = None
+
+
+class Text(Struct, frozen=True, kw_only=True, tag="text"):
+    """Plain text; links in it are found by the page."""
+
+    text: str
+
+
+class Quote(Struct, frozen=True, kw_only=True, tag="quote"):
+    """Words of somebody else."""
+
+    text: str
+
+
+class File(Struct, frozen=True, kw_only=True, tag="file"):
+    """An attachment; the page decides from its type how it is shown."""
+
+    attachment_id: str
+
+
+class Fields(Struct, frozen=True, kw_only=True, tag="fields"):
+    """Labels and values."""
+
+    fields: tuple[tuple[str, str], ...]
+
+
+class Buttons(Struct, frozen=True, kw_only=True, tag="buttons"):
+    """Buttons the customer was offered; shown, not pressable."""
+
+    labels: tuple[str, ...]
+
+
+class Html(Struct, frozen=True, kw_only=True, tag="html"):
+    """Cleaned HTML, shown in a frame of its own."""
+
+    html: SafeHtml
+
+
+Block = Text | Quote | File | Fields | Buttons | Html
+
+
+class Rendered(Struct, frozen=True, kw_only=True):
+    """An item on a surface. ``preview``: one line. ``warnings``: what the person should know
+    before sending ("3 segments", "the image will be left out"). ``wire``: for ``wire`` only."""
+
+    blocks: tuple[Block, ...] = ()
+    preview: str = ""
+    warnings: tuple[str, ...] = ()
+    wire: tuple[WirePart, ...] = ()
+
+
+# --------------------------------------------------------------------------- rules and health
+
+
+class ComposeFacts(Struct, frozen=True, kw_only=True):
+    """What the hub knows when it asks whether one may write now."""
+
+    address: Address
+    own_address: str
+    now: datetime
+    last_inbound_at: datetime | None
+    """When this contact last wrote on this channel."""
+
+
+class ComposeRules(Struct, frozen=True, kw_only=True):
+    """May one write now? ``free``; ``template`` only; or ``closed``. ``why`` for the person."""
+
+    may: Literal["free", "template", "closed"] = "free"
+    until: datetime | None = None
+    why: str | None = None
+    max_length: int | None = None
+    """Characters one message may hold."""
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How a channel is. ``transient`` mends itself; ``needs_attention`` asks for a person."""
+
+    state: Literal["ok", "degraded", "transient", "needs_attention", "off"] = "ok"
+    reason: str | None = None
+
+
+class Reconciled(Struct, frozen=True, kw_only=True):
+    """Whether a message of unknown outcome went out. ``found`` names it; ``absent``: it surely
+    did not; ``unknown``: the provider cannot say (yet)."""
+
+    outcome: Literal["found", "absent", "unknown"]
+    external_id: str | None = None
+    status: ReceiptStatus = "sent"
+
+
+class TemplateInfo(Struct, frozen=True, kw_only=True):
+    """A template the provider has approved, or not."""
+
+    name: str
+    language: str
+    body: str
+    parameters: tuple[str, ...] = ()
+    state: Literal["approved", "pending", "rejected", "paused"] = "approved"
+
+
+class CallFacts(Struct, frozen=True, kw_only=True):
+    """What the hub knows when a provider waits for an answer to a call."""
+
+    external_id: str
+    in_hours: bool
+    on_duty: tuple[Address, ...]
+    assistant: bool
+    """Whether policy lets an assistant answer first."""
+
+
+class PollResult(Struct, frozen=True, kw_only=True):
+    """What ``poll`` brought; the cursor is saved in the same transaction as the deliveries'
+    events, so a crash between the two loses nothing."""
+
+    deliveries: tuple[Delivery, ...] = ()
+    cursor: str | None = None
+    more: bool = False
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One committed change of the journal, for extensions."""
+
+    position: int
+    type: str
+    thread_id: str | None = None
+    entry_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class CrmFacts(Struct, frozen=True, kw_only=True):
+    """What a CRM knows of a contact: labels and values, in order."""
+
+    source: str
+    fields: tuple[tuple[str, str], ...] = ()
+    link: str | None = None
+
+
+class RecordRef(Struct, frozen=True, kw_only=True):
+    """A record of another system: an estimate, a work order."""
+
+    kind: str
+    external_id: str
+    number: str
+    status: str
+    title: str = ""
+    link: str | None = None
+
+
+# --------------------------------------------------------------------------- routes
+
+
+class RouteRequest(Struct, frozen=True, kw_only=True):
+    """A request to one of the channel's own routes. ``path`` is what follows the channel's
+    address; ``member_id`` and ``member_name`` are set for ``auth="member"``."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    member_id: str | None = None
+    member_name: str | None = None
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ``Malformed``, which the caller is told as 400."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise Malformed("the body is not valid JSON") from error
+
+
+class RouteReply(Struct, frozen=True, kw_only=True):
+    """The answer of a route."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def of(cls, value: Any, status: int = 200) -> RouteReply:
+        """``value`` as JSON."""
+        return cls(status=status, body=json.dumps(value, ensure_ascii=False).encode())
+
+
+class RouteHandler(Protocol):
+    """What answers a route; runs on the channel's own loop."""
+
+    def __call__(self, ctx: Any, request: RouteRequest, /) -> Awaitable[RouteReply]: ...
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """A path under the channel's own address, ``/hooks/{organisation}/{channel_id}/{path}``.
+
+    ``auth`` has no default: ``member`` (a signed-in member with the right ``capability``),
+    ``public`` (anybody: the handler must verify).
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    auth: Literal["member", "public"]
+    handler: RouteHandler
+    capability: str = "messages.view"
+
+
+Emit = Callable[[Delivery], Awaitable[None]]
+
+
+class Plugin(Protocol):
+    """What every plugin class has."""
+
+    INFO: ClassVar[Info]
+
+    def __init__(self, settings: Any) -> None: ...
