@@ -1,0 +1,38 @@
+# Everything here needs Python 3.11 or newer, git and make; the rest is fetched on first use.
+
+UV := ./tools/uv
+RUN := $(UV) run --no-sync
+FAST_TESTS = $(wildcard tests/config tests/cli tests/plugin tests/rules)
+
+.PHONY: run test check format
+.DEFAULT_GOAL := run
+
+# Start a hub, with the simulator to try it: `make run ARGS="--port 8080"`.
+run:
+	$(UV) sync --quiet --all-packages --no-dev --inexact
+	$(RUN) hub serve $(ARGS)
+
+# Everything, on both databases: `make test ARGS="tests/rules -k phone"`.
+test: development
+	$(RUN) python -m tests.services
+	$(RUN) python tools/npm.py test
+	$(RUN) pytest $(ARGS)
+
+# What can be known in a minute: style, types, floors, the web interface, pure rules.
+check: development
+	$(UV) lock --check --quiet
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) lint-imports --no-logo
+	$(RUN) pyright
+	$(RUN) python tools/npm.py api lint types
+	$(RUN) pytest --quiet $(FAST_TESTS)
+
+format: development
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+	$(RUN) python tools/npm.py format
+
+.PHONY: development
+development:
+	$(UV) sync --quiet --all-packages
