@@ -1,0 +1,125 @@
+"""The network between phones and hub: it tells the hub what is due, when it is due.
+
+What is to be told is kept with the phone, so a restart loses nothing: whatever is overdue is
+taken up again, and told twice rather than never.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from hub.plugin import Context, Delivery
+from hub_simulator.behaviour import Behaviour
+from hub_simulator.phone import Phone, PhoneMessage, Step, next_step, with_log, with_step_done
+from hub_simulator.sms import body_of
+from hub_simulator.store import PhoneStore
+
+SWEEP = 5.0
+"""Seconds between two looks for what nobody carries."""
+ABANDONED = 3.0
+"""Seconds after which a step that should have been told belongs to nobody any more."""
+
+
+class Network:
+    """Carries messages and receipts to the hub. Belongs to one event loop."""
+
+    def __init__(self, phones: PhoneStore) -> None:
+        self._phones = phones
+        self._carriers: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._wanted_again: set[tuple[str, str]] = set()
+
+    def start(self, ctx: Context, number: str, message_id: str) -> None:
+        """Carry what is due of a message, in the background."""
+        key = (number, message_id)
+        running = self._carriers.get(key)
+        if running is not None and not running.done():
+            # It may have looked already, and found nothing more to do.
+            self._wanted_again.add(key)
+            return
+        task = asyncio.get_running_loop().create_task(self._carry(ctx, number, message_id))
+        self._carriers[key] = task
+        task.add_done_callback(lambda done: self._ended(ctx, key, done))
+
+    async def carry_now(self, ctx: Context, number: str, message_id: str) -> None:
+        """Tell the hub everything that is planned of a message, without waiting for its time."""
+        phone, _ = await self._phones.get(number)
+        message = phone.message(message_id)
+        for step in message.due if message else ():
+            await self._tell(ctx, number, message_id, step)
+
+    async def sweep(self, ctx: Context) -> None:
+        """For ever: take up what a stopped process has left behind."""
+        while True:
+            overdue = ctx.clock.now() - timedelta(seconds=ABANDONED)
+            for number in await self._phones.numbers():
+                phone, _ = await self._phones.get(number)
+                for message in phone.messages:
+                    if any(step.at < overdue for step in message.due):
+                        self.start(ctx, number, message.id)
+            await asyncio.sleep(SWEEP)
+
+    async def stop(self) -> None:
+        """Let go of everything; what was not told stays due."""
+        carriers = list(self._carriers.values())
+        for task in carriers:
+            task.cancel()
+        await asyncio.gather(*carriers, return_exceptions=True)
+
+    async def _carry(self, ctx: Context, number: str, message_id: str) -> None:
+        while True:
+            self._wanted_again.discard((number, message_id))
+            phone, _ = await self._phones.get(number)
+            step = next_step(phone, message_id)
+            if step is not None:
+                await asyncio.sleep(max(0.0, (step.at - ctx.clock.now()).total_seconds()))
+                await self._tell(ctx, number, message_id, step)
+            elif (number, message_id) not in self._wanted_again:
+                return
+
+    async def _tell(self, ctx: Context, number: str, message_id: str, step: Step) -> None:
+        phone, _ = await self._phones.get(number)
+        message = phone.message(message_id)
+        if message is None or step not in message.due:
+            return
+        body = body_of(number, message, step)
+        await _deliver(ctx, body, phone.behaviour)
+        words = _in_words(message, step, phone.behaviour)
+        now = ctx.clock.now()
+
+        def done(phone: Phone) -> tuple[Phone, None]:
+            logged = with_log(phone, now, "to_hub", words, body.decode())
+            return with_step_done(logged, message_id, step), None
+
+        await self._phones.change(number, done)
+
+    def _ended(self, ctx: Context, key: tuple[str, str], task: asyncio.Task[None]) -> None:
+        if self._carriers.get(key) is task:
+            del self._carriers[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Still due: the next sweep tries again.
+            ctx.log.error("simulator.not_told", message=key[1], error=repr(error))
+
+
+async def _deliver(ctx: Context, body: bytes, behaviour: Behaviour) -> None:
+    copies = [
+        Delivery(
+            source="listen",
+            body=body,
+            headers=(("Content-Type", "application/json"),),
+            received_at=ctx.clock.now(),
+        )
+        for _ in range(behaviour.copies)
+    ]
+    if behaviour.at_once:
+        await asyncio.gather(*(ctx.emit(copy) for copy in copies))
+        return
+    for copy in copies:
+        await ctx.emit(copy)
+
+
+def _in_words(message: PhoneMessage, step: Step, behaviour: Behaviour) -> str:
+    what = "text from the phone" if step.kind == "text" else f"receipt “{step.kind}”"
+    times = f", {behaviour.copies} times" if behaviour.copies > 1 else ""
+    together = " at once" if times and behaviour.at_once else ""
+    return f"{what} of {message.id}{times}{together}"
