@@ -1,0 +1,280 @@
+import createClient from "openapi-fetch";
+
+import type { paths } from "./api";
+import { problemOf, Unreachable } from "./problem";
+import type { Attachment, Frame, Kind, Scope, ThreadPatch } from "./wire";
+
+export interface HttpPorts {
+  /** Where the server is, without a slash at the end. */
+  origin: string;
+  fetch: (request: Request) => Promise<Response>;
+  /** Sends one file; apart from `fetch` because only that can tell its progress. */
+  upload: (request: UploadRequest) => Promise<Response>;
+}
+
+export interface UploadRequest {
+  url: string;
+  headers: Record<string, string>;
+  file: Blob;
+  name: string;
+  progress: (share: number) => void;
+  signal: AbortSignal;
+}
+
+/** An answer and the position of the stream it is true at. */
+export interface Read<T> {
+  data: T;
+  position: number;
+}
+
+interface Answer {
+  data?: unknown;
+  error?: unknown;
+  response: Response;
+}
+
+export interface SendBody {
+  channel_id: string;
+  contact_id: string;
+  body: string;
+  to?: string | null;
+  from?: string | null;
+  attachment_ids?: string[];
+}
+
+export interface StartBody {
+  channel_id: string;
+  to: string;
+  body: string;
+  from?: string | null;
+}
+
+/** Every operation of the server the pages use, as functions. */
+export class Http {
+  /** Sent back on every change; given by sign-in and by `me`. */
+  csrf: string | null = null;
+  /** Told when an answer says that nobody is signed in. */
+  onSignedOut: () => void = () => undefined;
+
+  readonly #client;
+  readonly #ports: HttpPorts;
+
+  constructor(ports: HttpPorts) {
+    this.#ports = ports;
+    this.#client = createClient<paths>({
+      baseUrl: ports.origin,
+      credentials: "same-origin",
+      fetch: (request) => ports.fetch(request),
+    });
+    this.#client.use({
+      onRequest: ({ request }) => {
+        if (this.csrf !== null && request.method !== "GET")
+          request.headers.set("X-CSRF-Token", this.csrf);
+      },
+    });
+  }
+
+  async #read<A extends Answer>(call: Promise<A>): Promise<Read<NonNullable<A["data"]>>> {
+    let answer: A;
+    try {
+      answer = await call;
+    } catch (cause) {
+      if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+      throw new Unreachable("no answer", { cause });
+    }
+    const { response } = answer;
+    if (!response.ok) {
+      if (response.status === 401) this.onSignedOut();
+      const problem = await problemOf(response);
+      throw answer.error && !problem.problem
+        ? await problemOf(new Response(JSON.stringify(answer.error), response))
+        : problem;
+    }
+    return {
+      data: answer.data as NonNullable<A["data"]>,
+      position: Number(response.headers.get("X-Position") ?? 0),
+    };
+  }
+
+  async #data<A extends Answer>(call: Promise<A>): Promise<NonNullable<A["data"]>> {
+    return (await this.#read(call)).data;
+  }
+
+  me() {
+    return this.#data(this.#client.GET("/api/v1/me"));
+  }
+
+  /** Sign-in is asked for without `onSignedOut`: a wrong password is not a lost session. */
+  async signIn(email: string, password: string) {
+    const told = this.onSignedOut;
+    this.onSignedOut = () => undefined;
+    try {
+      return await this.#data(this.#client.POST("/api/v1/session", { body: { email, password } }));
+    } finally {
+      this.onSignedOut = told;
+    }
+  }
+
+  signOut() {
+    return this.#data(this.#client.DELETE("/api/v1/session"));
+  }
+
+  changePassword(current_password: string, new_password: string) {
+    const body = { current_password, new_password };
+    return this.#data(this.#client.POST("/api/v1/me/password", { body }));
+  }
+
+  members(org: string) {
+    const params = { path: { org } };
+    return this.#data(this.#client.GET("/api/v1/organisations/{org}/members", { params }));
+  }
+
+  channels(org: string) {
+    const params = { path: { org } };
+    return this.#data(this.#client.GET("/api/v1/organisations/{org}/channels", { params }));
+  }
+
+  threads(org: string, scope: Scope, cursor: string | null) {
+    const query = { ...scope, limit: 50, ...(cursor === null ? {} : { cursor }) };
+    const params = { path: { org }, query };
+    return this.#read(this.#client.GET("/api/v1/organisations/{org}/threads", { params }));
+  }
+
+  counts(org: string, scope: Scope) {
+    const params = { path: { org }, query: { ...scope } };
+    return this.#data(this.#client.GET("/api/v1/organisations/{org}/threads/counts", { params }));
+  }
+
+  thread(org: string, thread_id: string) {
+    const params = { path: { org, thread_id } };
+    return this.#read(
+      this.#client.GET("/api/v1/organisations/{org}/threads/{thread_id}", { params }),
+    );
+  }
+
+  patchThread(org: string, thread_id: string, body: ThreadPatch) {
+    const params = { path: { org, thread_id } };
+    return this.#read(
+      this.#client.PATCH("/api/v1/organisations/{org}/threads/{thread_id}", { params, body }),
+    );
+  }
+
+  markRead(org: string, thread_id: string, up_to: string) {
+    const params = { path: { org, thread_id } };
+    return this.#data(
+      this.#client.POST("/api/v1/organisations/{org}/threads/{thread_id}/read", {
+        params,
+        body: { up_to },
+      }),
+    );
+  }
+
+  markUnread(org: string, thread_id: string) {
+    const params = { path: { org, thread_id } };
+    return this.#data(
+      this.#client.POST("/api/v1/organisations/{org}/threads/{thread_id}/unread", { params }),
+    );
+  }
+
+  entries(
+    org: string,
+    thread_id: string,
+    kind: Kind,
+    at: { before?: string; after?: string; around?: string } = {},
+  ) {
+    const params = { path: { org, thread_id }, query: { ...at, kind, limit: 50 } };
+    return this.#read(
+      this.#client.GET("/api/v1/organisations/{org}/threads/{thread_id}/entries", { params }),
+    );
+  }
+
+  send(org: string, thread_id: string, key: string, body: SendBody) {
+    const params = { path: { org, thread_id }, header: { "Idempotency-Key": key } };
+    return this.#read(
+      this.#client.POST("/api/v1/organisations/{org}/threads/{thread_id}/messages", {
+        params,
+        body,
+      }),
+    );
+  }
+
+  addNote(org: string, thread_id: string, key: string, text: string) {
+    const params = { path: { org, thread_id }, header: { "Idempotency-Key": key } };
+    return this.#read(
+      this.#client.POST("/api/v1/organisations/{org}/threads/{thread_id}/notes", {
+        params,
+        body: { body: text },
+      }),
+    );
+  }
+
+  start(org: string, key: string, body: StartBody) {
+    const params = { path: { org }, header: { "Idempotency-Key": key } };
+    return this.#read(
+      this.#client.POST("/api/v1/organisations/{org}/messages", { params, body }),
+    );
+  }
+
+  cancel(org: string, entry_id: string) {
+    const params = { path: { org, entry_id } };
+    return this.#read(
+      this.#client.POST("/api/v1/organisations/{org}/entries/{entry_id}/cancel", { params }),
+    );
+  }
+
+  retry(org: string, entry_id: string) {
+    const params = { path: { org, entry_id } };
+    return this.#read(
+      this.#client.POST("/api/v1/organisations/{org}/entries/{entry_id}/retry", { params }),
+    );
+  }
+
+  resolve(org: string, entry_id: string, outcome: "sent" | "failed") {
+    const params = { path: { org, entry_id } };
+    return this.#read(
+      this.#client.POST("/api/v1/organisations/{org}/entries/{entry_id}/resolve", {
+        params,
+        body: { outcome },
+      }),
+    );
+  }
+
+  async changes(
+    org: string,
+    since: number,
+    wait = 0,
+    signal?: AbortSignal,
+  ): Promise<Frame | { type: "reload"; position: number }> {
+    const params = { path: { org }, query: { since, wait } };
+    const answer = await this.#data(
+      this.#client.GET("/api/v1/organisations/{org}/changes", {
+        params,
+        ...(signal ? { signal } : {}),
+      }),
+    );
+    return answer as Frame | { type: "reload"; position: number };
+  }
+
+  /** Uploads one file; `progress` is told shares from 0 to 1. */
+  async upload(
+    org: string,
+    file: Blob,
+    name: string,
+    progress: (share: number) => void,
+    signal: AbortSignal,
+  ): Promise<Attachment> {
+    const url = `${this.#ports.origin}/api/v1/organisations/${encodeURIComponent(org)}/attachments`;
+    const headers: Record<string, string> =
+      this.csrf === null ? {} : { "X-CSRF-Token": this.csrf };
+    const answer = await this.#data(
+      this.#ports
+        .upload({ url, headers, file, name, progress, signal })
+        .then(async (response) =>
+          response.ok
+            ? { data: (await response.json()) as Attachment, response }
+            : { error: true, response },
+        ),
+    );
+    return answer as Attachment;
+  }
+}

@@ -1,0 +1,47 @@
+import { t } from "./strings";
+import type { Problem } from "./wire";
+
+/** The server answered, and said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: Problem | null,
+    /** Seconds until it may be tried again, when the server said so. */
+    readonly retryAfter: number | null,
+  ) {
+    super(problem?.detail ?? problem?.title ?? String(status));
+  }
+
+  /** Whether trying the same again later may succeed. */
+  get passing(): boolean {
+    return this.status >= 500 || this.status === 429;
+  }
+}
+
+/** There was no answer at all. */
+export class Unreachable extends Error {}
+
+export async function problemOf(response: Response): Promise<Refused> {
+  const after = Number(response.headers.get("Retry-After") ?? NaN);
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => null);
+  const problem = body !== null && typeof body === "object" ? (body as Problem) : null;
+  return new Refused(response.status, problem, Number.isFinite(after) ? after : null);
+}
+
+/** Why it failed, in words for the person. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof Unreachable) return t.problem.unreachable;
+  if (!(error instanceof Refused)) return t.problem.unexpected;
+  if (error.status === 401) return t.problem.signedOut;
+  if (error.status === 429) return t.problem.tooMany(error.retryAfter);
+  const details = error.problem?.errors?.map((each) => each.message) ?? [];
+  if (details.length > 0) return details.join(" ");
+  if (error.problem?.detail) return error.problem.detail;
+  if (error.status === 403) return t.problem.forbidden;
+  if (error.status === 404) return t.problem.gone;
+  if (error.status === 413) return t.problem.tooLarge;
+  return t.problem.server(error.status);
+}

@@ -1,0 +1,45 @@
+import { Cell, CellMap } from "./cell";
+import type { ThreadRow } from "./wire";
+
+/** Every conversation the page knows, one cell each, and the position each is true at. */
+export class Rows {
+  readonly #cells = new CellMap<string, ThreadRow | null>(() => null);
+  readonly #positions = new Map<string, number>();
+
+  at(id: string): Cell<ThreadRow | null> {
+    return this.#cells.at(id);
+  }
+
+  get(id: string): ThreadRow | null {
+    return this.#cells.at(id).get();
+  }
+
+  all(): ThreadRow[] {
+    return this.#cells.keys().flatMap((id) => this.get(id) ?? []);
+  }
+
+  /** Takes a row as it is at a position; says whether it was news. */
+  put(row: ThreadRow, position: number): boolean {
+    if (position < (this.#positions.get(row.id) ?? -1)) return false;
+    this.#positions.set(row.id, position);
+    this.#cells.at(row.id).set(row);
+    return true;
+  }
+
+  /** Changes a row here and now, before the server has said so. */
+  patch(id: string, change: Partial<ThreadRow>): void {
+    this.#cells.at(id).update((row) => (row ? { ...row, ...change } : row));
+  }
+}
+
+/** Whether a row from the stream has what the list needs to show it. */
+export function isWhole(row: ThreadRow | null | undefined): row is ThreadRow {
+  return (
+    row !== null &&
+    row !== undefined &&
+    typeof row.id === "string" &&
+    typeof row.sort_at === "string" &&
+    typeof row.status === "string" &&
+    typeof row.contact?.display === "string"
+  );
+}

@@ -1,0 +1,66 @@
+import { dayKey, type Zone } from "./dates";
+import type { Entry } from "./wire";
+
+/** What stands in a thread, from top to bottom. */
+export type Item =
+  | { type: "day"; key: string; at: string }
+  | { type: "unread"; key: string }
+  | { type: "events"; key: string; entries: readonly Entry[] }
+  | { type: "entry"; key: string; entry: Entry; joins: boolean; last: boolean };
+
+const JOIN_WITHIN = 5 * 60_000;
+/** So many system events in a row fold into one line. */
+export const FOLD_FROM = 3;
+
+/** The key an entry keeps from the moment it is written: the sender's, until and after it is real. */
+export function entryKey(entry: Entry): string {
+  return entry.idempotency_key ?? entry.id;
+}
+
+function isMessage(entry: Entry): boolean {
+  return entry.kind === "message" || entry.kind === "note";
+}
+
+/** Whether an entry goes under the one before as one group with one line below. */
+function joins(before: Entry, entry: Entry): boolean {
+  return (
+    isMessage(before) &&
+    before.kind === entry.kind &&
+    before.direction === entry.direction &&
+    before.channel_id === entry.channel_id &&
+    before.author.kind === entry.author.kind &&
+    before.author.id === entry.author.id &&
+    Date.parse(entry.occurred_at) - Date.parse(before.occurred_at) <= JOIN_WITHIN
+  );
+}
+
+/** Lays entries out, in time order: day separators, "unread from here", groups, folded events. */
+export function layOut(entries: readonly Entry[], unreadFrom: string | null, zone: Zone): Item[] {
+  const items: Item[] = [];
+  let day: number | null = null;
+  let previous: Entry | null = null;
+  for (const entry of entries) {
+    const today = dayKey(entry.occurred_at, zone);
+    if (today !== day) {
+      items.push({ type: "day", key: `day-${String(today)}`, at: entry.occurred_at });
+      day = today;
+      previous = null;
+    }
+    if (entry.id === unreadFrom) {
+      items.push({ type: "unread", key: "unread" });
+      previous = null;
+    }
+    const above = items.at(-1);
+    if (entry.kind === "system") {
+      if (above?.type === "events") above.entries = [...above.entries, entry];
+      else items.push({ type: "events", key: `events-${entry.id}`, entries: [entry] });
+      previous = null;
+      continue;
+    }
+    const joined = previous !== null && joins(previous, entry);
+    if (joined && above?.type === "entry") above.last = false;
+    items.push({ type: "entry", key: entryKey(entry), entry, joins: joined, last: true });
+    previous = entry;
+  }
+  return items;
+}

@@ -1,0 +1,35 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+import { headScript } from "./build/head-script.ts";
+
+const hub = process.env["HUB_URL"] ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [svelte(), headScript("src/theme-boot.js")],
+  build: {
+    target: ["chrome120", "firefox121", "safari17.2"],
+    manifest: true,
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
+  server: {
+    proxy: Object.fromEntries(
+      ["/api", "/hooks", "/pages"].map((path) => [path, { target: hub, ws: true }]),
+    ),
+  },
+  resolve: process.env["VITEST"] ? { conditions: ["browser"] } : {},
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
+    setupFiles: ["tests/setup.ts"],
+    restoreMocks: true,
+    coverage: {
+      provider: "v8",
+      include: ["src/core/**/*.ts"],
+      exclude: ["src/core/**/*.test.ts", "src/core/api.d.ts", "src/core/wire.ts"],
+      reporter: ["text-summary", "text"],
+      thresholds: { lines: 100 },
+    },
+  },
+});
