@@ -1,0 +1,57 @@
+"""The one write path: commands become rows, and only here.
+
+``Record.apply`` takes a batch and carries it out in the transaction it is given: load and lock
+what the batch touches, fold the commands in order through the rules, write the differences with
+journal and audit. Carried out one at a time, or in any batches, the same commands in the same
+order give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from hub.flow.record.changes import Changes, Snapshot, Writer
+from hub.flow.record.fold import Fold
+from hub.flow.record.world import load
+from hub.rules.commands import Command
+from hub.rules.states import Refusal
+from hub.store.ids import Ids
+
+Outcome = int | Refusal | None
+"""Of a command: the id of the entry it made or names, or why it may not be carried out."""
+
+
+class Recorded(Struct):
+    """What became of a batch: an outcome for each command, and how far each organisation's
+    journal reaches now."""
+
+    outcomes: list[Outcome]
+    positions: dict[int, int]
+
+
+class Record:
+    """Turns commands into rows on one kind of database."""
+
+    def __init__(self, dialect: str, ids: Ids) -> None:
+        self._writer = Writer(dialect)
+        self._ids = ids
+
+    def apply(self, connection: Connection, commands: Sequence[Command]) -> Recorded:
+        """Carry out ``commands`` in order, in the connection's transaction."""
+        world = load(connection, commands)
+        before = Snapshot(world)
+        changes = Changes()
+        fold = Fold(world, changes, self._ids)
+        outcomes: list[Outcome] = []
+        for command in commands:
+            try:
+                outcomes.append(fold.apply(command))
+            except Refusal as refusal:
+                outcomes.append(refusal)
+        return Recorded(outcomes, self._writer.write(connection, before, world, changes))
+
+
+__all__ = ["Outcome", "Record", "Recorded"]
