@@ -75,7 +75,7 @@ SCHEMES = frozenset({"cid", "http", "https", "mailto", "sms", "tel"})
 
 MAX_LENGTH = 1_000_000
 MAX_DEPTH = 500
-MAX_UNCLOSED = 20
+MAX_REOPENED = 500_000
 VOID_OR_CLOSED_BY_THE_NEXT = _words(
     """
     a br caption col colgroup dd dt h1 h2 h3 h4 h5 h6 hr img input li link meta option p tbody td
@@ -118,15 +118,16 @@ def _is_a_trap(html: str) -> bool:
     minutes). Counted per name from the tags alone, so never less than the parser would have."""
     open_by_name: Counter[str] = Counter()
     depth = 0
-    unclosed = 0
+    unclosed = reopened = 0
     for match in _TAG.finditer(html):
         name = match[2].lower()
+        reopened += unclosed
+        if depth > MAX_DEPTH or reopened > MAX_REOPENED:
+            return True
         if name in VOID_OR_CLOSED_BY_THE_NEXT or (match[1] and not open_by_name[name]):
             continue
         step = -1 if match[1] else 1
         open_by_name[name] += step
         depth += step
         unclosed += step if name in REOPENED else 0
-        if depth > MAX_DEPTH or unclosed > MAX_UNCLOSED:
-            return True
     return False

@@ -1,0 +1,298 @@
+"""Load checks: is this class a plugin the hub can run?
+
+Everything that is wrong is found at once and said in words for its author. ``check_package``
+looks at a distribution's metadata before anything of it is imported; ``check_class`` at the
+class; ``load`` makes the one instance and its manager.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from importlib.metadata import Distribution
+from typing import Any, cast, get_args
+
+import msgspec
+import pluggy
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from hub.plugin.hooks import PROJECT, HubSpec
+from hub.plugin.types import API_VERSION, Event, Info
+
+PACKAGE = "channel-hub"
+MARK = f"{PROJECT}_impl"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+HOOKS: dict[str, Callable[..., Any]] = {
+    name: spec for name, spec in vars(HubSpec).items() if hasattr(spec, f"{PROJECT}_spec")
+}
+EXTENSION_HOOKS = ("on_change", "enrich_contact", "find_records", "before_send")
+EVENTS = frozenset(str(event.__struct_config__.tag) for event in get_args(Event))
+ASSISTANT_EVENTS = frozenset({"draft", "summary", "suggestion", "speak", "handoff", "task"})
+EVENTS_OF_A_CAPABILITY = {
+    "receipts": {"receipt"},
+    "edits": {"edited"},
+    "deletes": {"deleted"},
+    "reactions": {"reaction"},
+    "opt_out": {"opt_out", "opt_in"},
+    "templates": {"template_changed"},
+    "calls": {
+        *("call_started", "call_turn", "call_ended", "call_outcome"),
+        *("recording", "transcript", "voicemail"),
+    },
+}
+
+
+class LoadFailed(Exception):  # noqa: N818  # says what happened, not that it is an error
+    """The plugin cannot be run; ``problems`` has every reason."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+def check_package(distribution: Distribution, hub_version: str) -> list[str]:
+    """What is wrong with the range of hub versions that a plugin's package asks for."""
+    name = distribution.metadata["Name"]
+    ranges: list[Requirement] = []
+    for line in distribution.requires or []:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if applies and canonicalize_name(requirement.name) == PACKAGE:
+            ranges.append(requirement)
+    if not ranges:
+        return [f"{name} does not say which versions of {PACKAGE} it works with: depend on it"]
+    if not any(requirement.specifier for requirement in ranges):
+        return [f"{name} depends on {PACKAGE} without a range: say from which version to which"]
+    return [
+        f"{name} needs {PACKAGE} {requirement.specifier}, this is {hub_version}"
+        for requirement in ranges
+        if not requirement.specifier.contains(hub_version, prereleases=True)
+    ]
+
+
+def check_class(cls: object) -> list[str]:
+    """What is wrong with a plugin's class; empty when nothing is."""
+    if not inspect.isclass(cls):
+        return [f"{cls!r} is not a class"]
+    info: object = inspect.getattr_static(cls, "INFO", None)
+    problems = [*_check_shape(cls), *_check_hooks(cls)]
+    if not isinstance(info, Info):
+        return ["the class has no INFO = Info(...)", *problems]
+    wrong = _check_info(info)
+    if wrong:
+        return [*wrong, *problems]
+    return [*problems, *_check_role(info, set(_implementations(cls)))]
+
+
+def load(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
+    """A manager that holds exactly one instance of the plugin, made with ``settings``.
+
+    Hooks written ``async def`` give a coroutine when called. Raises ``LoadFailed``."""
+    problems = check_class(cls)
+    if problems:
+        raise LoadFailed(problems)
+    try:
+        plugin = cls(settings)
+    except Exception as error:
+        raise LoadFailed([f"the constructor raised {type(error).__name__}: {error}"]) from error
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(HubSpec)
+    try:
+        manager.register(plugin, name=cast("type", cls).__name__)
+    except pluggy.PluginValidationError as error:
+        raise LoadFailed([str(error)]) from error
+    return manager
+
+
+def _check_info(info: Info) -> list[str]:
+    """A Struct does not look at the types it is made with; here they are looked at."""
+    problems: list[str] = []
+    for field in msgspec.structs.fields(Info):
+        if field.name != "settings":
+            try:
+                msgspec.convert(msgspec.to_builtins(getattr(info, field.name)), field.type)
+            except (msgspec.ValidationError, TypeError) as error:
+                problems.append(f"INFO.{field.name}: {error}")
+    problems += _check_settings(info.settings)
+    if problems:
+        return problems
+    if not NAME.fullmatch(info.name):
+        problems.append(
+            f"INFO.name {info.name!r} is not of lower-case letters, digits and single hyphens"
+        )
+    if not info.label.strip():
+        problems.append("INFO.label is empty")
+    return [*problems, *_check_api(info.api)]
+
+
+def _check_api(api: str) -> Iterator[str]:
+    """The same major version and no newer minor one; below 1.0 the very same."""
+    wanted, ours = api.split("."), API_VERSION.split(".")
+    if len(wanted) != 2 or not all(part.isdecimal() for part in wanted):
+        yield f'INFO.api {api!r} is not a version such as "{API_VERSION}"'
+        return
+    (major, minor), (our_major, our_minor) = map(int, wanted), map(int, ours)
+    fits = minor == our_minor if major == 0 else minor <= our_minor
+    if major != our_major or not fits:
+        yield f"INFO.api is {api}, this hub has {API_VERSION}"
+
+
+def _check_settings(settings: object) -> Iterator[str]:
+    if not (inspect.isclass(settings) and issubclass(settings, msgspec.Struct)):
+        yield "INFO.settings is not a msgspec Struct"
+    elif not settings.__struct_config__.forbid_unknown_fields:
+        yield f"INFO.settings: {settings.__name__} needs forbid_unknown_fields=True"
+
+
+def _check_shape(cls: type) -> Iterator[str]:
+    if cls.__eq__ is not object.__eq__ or cls.__hash__ is not object.__hash__:
+        yield "the class defines __eq__ or __hash__: instances are told apart by identity"
+    try:
+        inspect.signature(cls).bind(object())
+    except (TypeError, ValueError):
+        yield "the constructor does not take exactly the settings: def __init__(self, settings)"
+
+
+def _implementations(cls: type) -> dict[str, list[str]]:
+    """Hook to the attributes marked as its implementation."""
+    found: dict[str, list[str]] = {}
+    for attribute in dir(cls):
+        options = getattr(_function(cls, attribute), MARK, None)
+        if isinstance(options, dict):
+            hook = str(cast("dict[str, Any]", options).get("specname") or attribute)
+            found.setdefault(hook, []).append(attribute)
+    return found
+
+
+def _function(cls: type, attribute: str) -> Any:
+    static: Any = inspect.getattr_static(cls, attribute)
+    return static.__func__ if type(static) in (staticmethod, classmethod) else static
+
+
+def _check_hooks(cls: type) -> Iterator[str]:
+    found = _implementations(cls)
+    for hook, attributes in found.items():
+        if hook not in HOOKS:
+            near = get_close_matches(hook, HOOKS, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            yield f"{hook} is marked @hookimpl, but there is no such hook{hint}"
+            continue
+        if len(attributes) > 1:
+            yield f"{hook} is implemented {len(attributes)} times: {', '.join(attributes)}"
+        for attribute in attributes:
+            yield from _check_hook(cls, hook, attribute)
+    for hook in HOOKS:
+        if hasattr(cls, hook) and hook not in found:
+            again = any(hasattr(_function(base, hook), MARK) for base in _owners(cls, hook))
+            yield (
+                f"{hook} overrides a hook without @hookimpl, which drops it"
+                if again
+                else f"{hook} is not marked @hookimpl"
+            )
+
+
+def _owners(cls: type, hook: str) -> list[type]:
+    return [base for base in cls.__mro__ if hook in vars(base)]
+
+
+def _check_hook(cls: type, hook: str, attribute: str) -> Iterator[str]:
+    function = _function(cls, attribute)
+    if not inspect.isfunction(function):
+        yield f"{hook} is not a plain method"
+        return
+    options = getattr(function, MARK)
+    if options.get("wrapper") or options.get("hookwrapper"):
+        yield f"{hook} is a wrapper: the hub calls one implementation and wraps it itself"
+    wants_async = inspect.iscoroutinefunction(HOOKS[hook])
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        yield f"{hook} yields: it has to return"
+    elif inspect.iscoroutinefunction(function) != wants_async:
+        right = "async def" if wants_async else "def, not async def"
+        yield f"{hook} has to be {right}"
+    known = list(inspect.signature(HOOKS[hook]).parameters)[1:]
+    parameters = list(inspect.signature(function).parameters.values())
+    if not isinstance(inspect.getattr_static(cls, attribute), staticmethod):
+        parameters = parameters[1:]
+    for parameter in parameters:
+        yield from _check_parameter(hook, parameter, known)
+
+
+def _check_parameter(hook: str, parameter: inspect.Parameter, known: list[str]) -> Iterator[str]:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        yield f"{hook}: {parameter} would stay empty: name the arguments"
+    elif parameter.name not in known:
+        yield f"{hook} has no argument {parameter.name!r}; it has: {', '.join(known)}"
+    elif parameter.kind is parameter.KEYWORD_ONLY:
+        yield f"{hook}: {parameter.name!r} is keyword-only, so it would never be passed"
+    elif parameter.default is not parameter.empty:
+        yield f"{hook}: {parameter.name!r} has a default, so it would never be passed"
+
+
+def _check_role(info: Info, hooks: set[str]) -> Iterator[str]:
+    for hook in sorted(_required(info) - hooks):
+        yield f"{hook} is missing: {_article(info.role)} {info.role} of this INFO has it"
+    if info.role == "extension" and not hooks.intersection(EXTENSION_HOOKS):
+        yield f"an extension has at least one of {', '.join(EXTENSION_HOOKS)}"
+    if info.role != "channel":
+        yield from _check_emits(info, EVENTS)
+        return
+    can = info.can
+    for hook, flag, claimed in (
+        ("ingest", "can.inbound", bool(can.inbound)),
+        ("send", "can.outbound", can.outbound),
+        ("poll", 'can.inbound with "poll"', "poll" in can.inbound),
+        ("listen", 'can.inbound with "listen"', "listen" in can.inbound),
+        ("routes", "can.routes", can.routes),
+        ("reconcile", "can.reconciles", can.reconciles),
+        ("templates", "can.templates", can.templates),
+        ("fetch_media", "can.media_in", can.media_in),
+        ("answer", "can.calls", can.calls),
+    ):
+        if hook in hooks and not claimed:
+            yield f"{hook} is there, but INFO does not claim {flag}: it would never be called"
+    yield from _check_emits(info, EVENTS - ASSISTANT_EVENTS)
+
+
+def _required(info: Info) -> set[str]:
+    """The hooks that a plugin of this role and these capabilities owes."""
+    if info.role == "assistant":
+        return {"ingest", "send", "render"}
+    if info.role == "extension":
+        return set()
+    can = info.can
+    owed = {
+        "ingest": bool(can.inbound),
+        "send": can.outbound,
+        "render": True,
+        "poll": "poll" in can.inbound,
+        # What a route emits counts as listening too.
+        "listen": "listen" in can.inbound and not can.routes,
+        "routes": can.routes,
+        "reconcile": can.reconciles,
+        "templates": can.templates,
+    }
+    return {hook for hook, needed in owed.items() if needed}
+
+
+def _check_emits(info: Info, allowed: frozenset[str]) -> Iterator[str]:
+    for tag in sorted(info.emits - allowed):
+        known = (
+            f"{_article(info.role)} {info.role} does not emit it"
+            if tag in EVENTS
+            else ("there is no such event")
+        )
+        yield f"INFO.emits {tag!r}: {known}"
+    for flag, tags in EVENTS_OF_A_CAPABILITY.items():
+        for tag in sorted(tags & info.emits):
+            if not getattr(info.can, flag):
+                yield f"INFO.emits {tag!r}, but INFO does not claim can.{flag}"
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1] in "aeiou" else "a"
