@@ -281,7 +281,7 @@ def _required(info: Info) -> set[str]:
 
 
 def _check_emits(info: Info, allowed: frozenset[str]) -> Iterator[str]:
-    for tag in sorted(info.emits - allowed):
+    for tag in sorted(frozenset(info.emits) - allowed):
         known = (
             f"{_article(info.role)} {info.role} does not emit it"
             if tag in EVENTS
@@ -289,7 +289,7 @@ def _check_emits(info: Info, allowed: frozenset[str]) -> Iterator[str]:
         )
         yield f"INFO.emits {tag!r}: {known}"
     for flag, tags in EVENTS_OF_A_CAPABILITY.items():
-        for tag in sorted(tags & info.emits):
+        for tag in sorted(tags.intersection(info.emits)):
             if not getattr(info.can, flag):
                 yield f"INFO.emits {tag!r}, but INFO does not claim can.{flag}"
 
