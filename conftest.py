@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from redis import Redis
 
@@ -24,6 +25,12 @@ from tests.services import (
 )
 
 ROOT = Path(__file__).parent
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile(
+    "hub", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("hub")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,0 +1,81 @@
+"""The configuration as the rest of the hub sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from hub.config.errors import Origin
+from hub.plugin.settings import Secret
+
+
+class HubSection(Struct, frozen=True, kw_only=True):
+    """``[hub]``: what concerns the process."""
+
+    database: str
+    """``sqlite:///absolute/path`` or ``postgresql+asyncpg://…``; may hold a password."""
+    redis: str | None
+    """``redis://…``, ``rediss://…`` or ``unix://…``; may hold a password."""
+    public_url: str
+    """How the world reaches the hub, without a slash at the end."""
+    data: Path
+    """The absolute path of the folder for blobs and all else the hub keeps on disk."""
+    host: str
+    port: int
+    secret_key: Secret | None
+    """Signs links to media. Without one the hub makes its own and keeps it in ``data``; several
+    processes that share no ``data`` need the same one here."""
+
+
+class Organisation(Struct, frozen=True, kw_only=True):
+    """``[[organisations]]``."""
+
+    slug: str
+    name: str
+    time_zone: str
+    """A name of the IANA database; the organisation's days begin by it."""
+
+
+class PluginConfig(Struct, frozen=True, kw_only=True):
+    """A plugin that is switched on by name, with its settings as they were written."""
+
+    id: str
+    """Unique among everything the organisation has configured."""
+    organisation: str
+    """A slug that an ``Organisation`` has."""
+    plugin: str
+    """The name of the plugin's entry point."""
+    enabled: bool
+    name: str | None
+    """What people call it; the plugin's own name otherwise."""
+    settings: dict[str, Any]
+    """References replaced by their values, nothing else checked: see ``convert_settings``. Where
+    ``enabled`` is false the references are left unresolved."""
+    origin: Origin
+    """Places mistakes in the settings."""
+
+
+class ChannelConfig(PluginConfig, frozen=True, kw_only=True):
+    """``[[channels]]``."""
+
+
+class AssistantConfig(PluginConfig, frozen=True, kw_only=True):
+    """``[[assistants]]``."""
+
+
+class ExtensionConfig(PluginConfig, frozen=True, kw_only=True):
+    """``[[extensions]]``."""
+
+
+class HubConfig(Struct, frozen=True, kw_only=True):
+    """A whole configuration."""
+
+    path: Path | None
+    """The file it came from, if there was one."""
+    hub: HubSection
+    organisations: tuple[Organisation, ...]
+    channels: tuple[ChannelConfig, ...]
+    assistants: tuple[AssistantConfig, ...]
+    extensions: tuple[ExtensionConfig, ...]
