@@ -1,0 +1,64 @@
+"""``hub init``: a configuration to start from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+TEMPLATE = """\
+# Configuration of Channel Hub. `hub check` names everything that is wrong with it, with the line.
+# Any value may stand elsewhere: { env = "NAME" } in the environment, { file = "path" } in a file.
+
+[hub]
+# How the world reaches the hub; providers call it, and their signatures are checked against it.
+# public_url = "https://hub.example.com"
+
+# Where blobs and, on SQLite, the database are kept; relative to this file.
+# data = "data"
+
+# SQLite in the data folder unless another database is named.
+# database = { env = "HUB_DATABASE_URL" }     # postgresql://user:password@host/hub
+
+# Needed only when several processes serve one database.
+# redis = "redis://localhost:6379/0"
+# secret_key = { file = "secret-key" }        # at least 32 characters, the same for all of them
+
+# host = "127.0.0.1"
+# port = 8000
+
+[[organisations]]
+slug = "main"
+name = "Main"
+time_zone = "UTC"                             # a name such as "Europe/London"
+
+# A phone on a page, to try the hub with. It reaches nobody; take it out before real channels.
+[[channels]]
+id = "simulator"
+organisation = "main"
+plugin = "simulator"
+
+# [[channels]]
+# id = "sms-support"
+# organisation = "main"
+# plugin = "sms-twilio"
+# [channels.settings]
+# account_sid = "AC…"
+# auth_token = { env = "TWILIO_AUTH_TOKEN" }
+"""
+
+
+def initialise(path: Path) -> int:
+    """Write the template to ``path`` and return the exit code; an existing file is left alone."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            try:
+                file.write(TEMPLATE)
+                file.flush()
+            except OSError:
+                path.unlink()  # half a configuration is worse than none
+                raise
+    except FileExistsError:
+        print(f"hub: {path} is there already; it was left as it is", file=sys.stderr)
+        return 1
+    print(f"Wrote {path}. Look through it, then: hub check, hub serve")
+    return 0

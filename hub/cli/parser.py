@@ -1,0 +1,96 @@
+"""What the command line understands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; the chosen command's name ends up in ``command``."""
+    parser = argparse.ArgumentParser(
+        prog="hub", description="One inbox for every channel.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action=_Version, help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+
+    configured = argparse.ArgumentParser(add_help=False)
+    configured.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration (default: hub.toml, if there)"
+    )
+
+    def add(name: str, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=help_, description=help_, parents=list(parents), allow_abbrev=False
+        )
+
+    for name, help_ in (
+        ("serve", "Serve the inbox, the API and webhooks, and do the background work."),
+        ("demo", "Serve a hub filled with invented conversations."),
+    ):
+        serving = add(name, help_, configured)
+        serving.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+        serving.add_argument("--port", type=_port, help="port to listen on (default: 8000)")
+
+    initialise = add("init", "Write a commented configuration to start from.")
+    initialise.add_argument("file", nargs="?", type=Path, default=Path("hub.toml"))
+
+    add("check", "Say everything that is wrong with the configuration.", configured)
+    _add_user(commands, configured)
+    plugin = add("plugin", "What is installed.").add_subparsers(
+        dest="subcommand", metavar="command", required=True
+    )
+    plugin.add_parser("list", help="installed plugins", parents=[configured])
+
+    replay = add("replay", "Take in again what a channel could not understand.", configured)
+    replay.add_argument("--organisation", metavar="SLUG", help="only of this organisation")
+    replay.add_argument("--channel", metavar="ID", help="only of this channel")
+    replay.add_argument("--delivery", metavar="ID", help="only this delivery")
+
+    openapi = add("openapi", "Print the OpenAPI document of the HTTP API.")
+    openapi.add_argument("--output", type=Path, metavar="FILE", help="write it there instead")
+    return parser
+
+
+def _add_user(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+    configured: argparse.ArgumentParser,
+) -> None:
+    help_ = "Add a person, or set a password."
+    user = commands.add_parser("user", help=help_, description=help_, allow_abbrev=False)
+    actions = user.add_subparsers(dest="subcommand", metavar="command", required=True)
+    password = argparse.ArgumentParser(add_help=False)
+    password.add_argument("email")
+    password.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="read the password from standard input, instead of making one for a single use",
+    )
+    adding = actions.add_parser(
+        "add", help="add a person to an organisation", parents=[configured, password]
+    )
+    adding.add_argument("--name", help="what colleagues see (default: the email address)")
+    adding.add_argument("--organisation", metavar="SLUG", help="needed if there are several")
+    adding.add_argument("--role", default="agent", help="(default: agent)")
+    actions.add_parser("password", help="set a person's password", parents=[configured, password])
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError("expected a number from 0 to 65535")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"Channel Hub {version('channel-hub')}")
+        parser.exit()
