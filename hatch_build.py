@@ -118,18 +118,16 @@ def locked_versions(lock: Path) -> dict[str, dict[str, Any]]:
 def npm(root: Path, *arguments: str) -> None:
     """Run npm in ``webui/`` with the machine's Node or the wheel's."""
     command, folder = npm_command()
-    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-    try:
+    done = subprocess.run(
+        [*command, *arguments],
+        cwd=root / "webui",
+        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"},
         # Standard output belongs to the build frontend, which reads answers from it.
-        subprocess.run(
-            [*command, *arguments],
-            cwd=root / "webui",
-            env=environment,
-            stdout=sys.stderr,
-            check=True,
-        )
-    except subprocess.CalledProcessError as error:
-        raise BuildError(f"npm {' '.join(arguments)} failed in webui/; see above") from error
+        stdout=sys.stderr,
+        check=False,
+    )
+    if done.returncode:
+        raise BuildError(f"npm {' '.join(arguments)} failed in webui/; see above")
 
 
 def npm_command() -> tuple[list[str], Path]:
