@@ -28,6 +28,11 @@ class Network:
         self._phones = phones
         self._carriers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._wanted_again: set[tuple[str, str]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def open(self, ctx: Context) -> None:
+        """Begin to look for what was left behind."""
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep(ctx))
 
     def start(self, ctx: Context, number: str, message_id: str) -> None:
         """Carry what is due of a message, in the background."""
@@ -48,23 +53,29 @@ class Network:
         for step in message.due if message else ():
             await self._tell(ctx, number, message_id, step)
 
-    async def sweep(self, ctx: Context) -> None:
-        """For ever: take up what a stopped process has left behind."""
-        while True:
-            overdue = ctx.clock.now() - timedelta(seconds=ABANDONED)
-            for number in await self._phones.numbers():
-                phone, _ = await self._phones.get(number)
-                for message in phone.messages:
-                    if any(step.at < overdue for step in message.due):
-                        self.start(ctx, number, message.id)
-            await asyncio.sleep(SWEEP)
-
     async def stop(self) -> None:
         """Let go of everything; what was not told stays due."""
-        carriers = list(self._carriers.values())
-        for task in carriers:
+        tasks = [*self._carriers.values(), *([self._sweeper] if self._sweeper else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*carriers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sweep(self, ctx: Context) -> None:
+        """For ever: take up what a stopped process has left behind."""
+        while True:
+            try:
+                await self._take_up(ctx)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next look may work
+                ctx.log.warning("simulator.sweep_failed", error=repr(error))
+            await asyncio.sleep(SWEEP)
+
+    async def _take_up(self, ctx: Context) -> None:
+        overdue = ctx.clock.now() - timedelta(seconds=ABANDONED)
+        for number in await self._phones.numbers():
+            phone, _ = await self._phones.get(number)
+            for message in phone.messages:
+                if any(step.at < overdue for step in message.due):
+                    self.start(ctx, number, message.id)
 
     async def _carry(self, ctx: Context, number: str, message_id: str) -> None:
         while True:

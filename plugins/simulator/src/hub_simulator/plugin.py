@@ -135,7 +135,9 @@ class Simulator:
     @hookimpl
     async def startup(self, ctx: Context) -> None:
         phones = PhoneStore(ctx.kv)
-        self._running = phones, Network(phones)
+        network = Network(phones)
+        network.open(ctx)
+        self._running = phones, network
 
     @hookimpl
     async def shutdown(self, ctx: Context) -> None:  # noqa: ARG002
@@ -145,11 +147,6 @@ class Simulator:
         self._running = None
         await phones.close()
         await network.stop()
-
-    @hookimpl
-    async def listen(self, ctx: Context) -> None:
-        _, network = self._live()
-        await network.sweep(ctx)
 
     @hookimpl
     async def reconcile(self, ctx: Context, message: Outbound) -> Reconciled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.plugin import Block, File, Item, Rendered, Surface, Text, WirePart
+from hub.plugin.sms import count
 from hub_simulator.sms import MAX_LENGTH
 
 NOTIFICATION_LENGTH = 140
@@ -45,4 +46,7 @@ def _shortened(line: str) -> str:
 def _warnings(item: Item) -> tuple[str, ...]:
     if len(item.text) > MAX_LENGTH:
         return (f"Too long: {len(item.text):,} of {MAX_LENGTH:,} characters",)
-    return ("The subject will be left out",) if item.subject else ()
+    segments = count(item.text).segments
+    # A text with a file is one multimedia message, whatever its length.
+    several = (f"{segments} segments",) if segments > 1 and not item.attachments else ()
+    return (*several, "The subject will be left out") if item.subject else several

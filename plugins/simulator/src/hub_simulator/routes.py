@@ -130,6 +130,7 @@ class Page:
                     {"id": sample, "label": label}
                     for sample, (_, label) in pictures.SAMPLES.items()
                 ],
+                "normal": msgspec.to_builtins(Behaviour()),
                 "max_length": MAX_LENGTH,
                 "max_pictures": MAX_PICTURES,
                 "max_picture_bytes": pictures.MAX_BYTES,

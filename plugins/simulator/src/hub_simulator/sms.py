@@ -134,9 +134,8 @@ def read(body: bytes) -> IngestResult:
         event = msgspec.json.decode(body, type=SmsReceived | SmsStatus)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"not a delivery of the simulated provider: {error}") from error
-    return (
-        IngestResult(events=_received(event)) if isinstance(event, SmsReceived) else _status(event)
-    )
+    events = _received(event) if isinstance(event, SmsReceived) else (_status(event),)
+    return IngestResult(events=events)
 
 
 def _received(event: SmsReceived) -> tuple[Message | OptOut | OptIn, ...]:
