@@ -48,6 +48,8 @@ class KeepDelivery(Command, kw_only=True, frozen=True):
     remote: str | None
     proof: str | None
     attempts: int = 1
+    due_at: int | None = None
+    """When it is to be read again by itself; ``None``: when a person says so."""
 
 
 class ReceiveMessage(Command, kw_only=True, frozen=True):
@@ -245,8 +247,16 @@ class SendReleased(Step, kw_only=True, frozen=True):
 
 
 class SendUnknown(Command, kw_only=True, frozen=True):
-    """Nobody knows whether it went out. ``token`` is ``None`` when the lease ran out."""
+    """Nobody knows whether it went out. ``token`` is ``None`` when the lease ran out, or when
+    the provider was asked and cannot say yet; ``due_at``: when to ask it (again)."""
 
     transmission_id: int
     token: str | None
     detail: str
+    due_at: int
+
+
+class SendAbsent(Command, kw_only=True, frozen=True):
+    """The provider says that a message of unknown outcome did not go out: it waits again."""
+
+    transmission_id: int

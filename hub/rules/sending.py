@@ -98,13 +98,25 @@ def failed(
     )
 
 
-def unknown(transmission: Transmission, token: str | None, now: int, detail: str) -> Transmission:
-    """It may or may not have gone out; ``token`` is ``None`` when the lease ran out."""
+def unknown(
+    transmission: Transmission, token: str | None, now: int, detail: str, due_at: int
+) -> Transmission:
+    """It may or may not have gone out; the provider is asked at ``due_at``. ``token`` is ``None``
+    when the lease ran out, or when the provider was asked and could not say."""
+    if transmission.status == "unknown":
+        return replace(transmission, due_at=due_at)
     if token is not None:
         _held(transmission, token)
     elif transmission.status != "sending" or leased(transmission, now):
         raise Refusal("not_expired", "The attempt is still under way.", kind="conflict")
-    return replace(_free(transmission, now, "unknown"), detail=detail)
+    return replace(_free(transmission, now, "unknown"), detail=detail, due_at=due_at)
+
+
+def absent(transmission: Transmission, now: int) -> Transmission:
+    """The provider says that it did not go out: it may be tried again without risk."""
+    if transmission.status != "unknown":
+        raise Refusal("not_unknown", "The outcome of this message is known.", kind="conflict")
+    return replace(_free(transmission, now, "pending"), due_at=now, detail=None)
 
 
 def accepted(

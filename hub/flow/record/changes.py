@@ -121,7 +121,10 @@ class Writer:
         kept = insert(t.deliveries)
         self._keep = kept.on_conflict_do_update(
             index_elements=["id"],
-            set_={name: kept.excluded[name] for name in ("state", "reason", "proof", "attempts")},
+            set_={
+                name: kept.excluded[name]
+                for name in ("state", "reason", "proof", "attempts", "due_at")
+            },
         )
         self._advance = (
             sa.update(t.organisations)

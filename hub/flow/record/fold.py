@@ -74,6 +74,7 @@ class Fold:
             c.SendDeferred: self._deferred,
             c.SendReleased: self._released,
             c.SendUnknown: self._unknown,
+            c.SendAbsent: self._absent,
         }
 
     def apply(self, command: c.Command) -> int | None:
@@ -666,7 +667,7 @@ class Fold:
 
     # -------------------------------------------------------------- the outbox
 
-    def _transmission(self, command: c.Step | c.SendUnknown) -> Transmission:
+    def _transmission(self, command: c.Step | c.SendUnknown | c.SendAbsent) -> Transmission:
         transmission = self.world.transmissions.get(command.transmission_id)
         if transmission is None or transmission.organisation_id != command.organisation_id:
             raise Refusal("no_transmission", "There is no such message.", kind="missing")
@@ -734,8 +735,17 @@ class Fold:
 
     def _unknown(self, command: c.SendUnknown) -> int:
         changed = sending.unknown(
-            self._transmission(command), command.token, command.at, command.detail
+            self._transmission(command),
+            command.token,
+            command.at,
+            command.detail,
+            command.due_at,
         )
+        self._change_transmission(changed, command.at)
+        return changed.entry_id
+
+    def _absent(self, command: c.SendAbsent) -> int:
+        changed = sending.absent(self._transmission(command), command.at)
         self._change_transmission(changed, command.at)
         return changed.entry_id
 

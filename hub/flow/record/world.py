@@ -18,8 +18,7 @@ from sqlalchemy import Connection
 from hub.rules import commands as c
 from hub.rules.states import Consent, Entry, Thread, ThreadChannel, Transmission
 from hub.store import tables as t
-
-S = TypeVar("S", bound=Struct)
+from hub.store.rows import struct
 
 AddressKey = tuple[int, str, str]  # organisation, scheme, value
 ExternalKey = tuple[int, str, str]  # organisation, channel, external id
@@ -169,7 +168,7 @@ class Wanted:
             case c.SendAccepted():
                 self.transmissions.add(command.transmission_id)
                 self.external.update((org, "", id_) for id_ in command.external_ids)
-            case c.Step() | c.SendUnknown():
+            case c.Step() | c.SendUnknown() | c.SendAbsent():
                 self.transmissions.add(command.transmission_id)
             case c.MediaFetched() | c.MediaFailed():
                 self.attachments.add(command.attachment_id)
@@ -308,7 +307,7 @@ class _Loader:
             .with_for_update()
         )
         for row in rows:
-            thread = _struct(Thread, row)
+            thread = struct(Thread, row)
             world.threads[thread.id] = thread
             world.thread_of[thread.contact_id] = thread.id
         ids = list(world.threads)
@@ -316,12 +315,12 @@ class _Loader:
             for row in self._rows(
                 sa.select(t.thread_channels).where(t.thread_channels.c.thread_id.in_(ids))
             ):
-                channel = _struct(ThreadChannel, row)
+                channel = struct(ThreadChannel, row)
                 world.channels[channel.thread_id, channel.channel_id] = channel
         contacts = wanted.contacts | {thread.contact_id for thread in world.threads.values()}
         if contacts:
             for row in self._rows(sa.select(t.contacts).where(t.contacts.c.id.in_(contacts))):
-                world.contacts[row.id] = _struct(Contact, row)
+                world.contacts[row.id] = struct(Contact, row)
 
     def _transmissions_and_entries(self) -> None:
         wanted, world = self.wanted, self.world
@@ -339,11 +338,11 @@ class _Loader:
                 .order_by(table.id)
                 .with_for_update()
             ):
-                transmission = _struct(Transmission, row)
+                transmission = struct(Transmission, row)
                 world.transmissions[transmission.id] = transmission
                 world.of_entry[transmission.entry_id].append(transmission.id)
             for row in self._rows(sa.select(t.entries).where(t.entries.c.id.in_(entries))):
-                world.entries[row.id] = _struct(Entry, row)
+                world.entries[row.id] = struct(Entry, row)
 
     def _attachments(self) -> None:
         if not self.wanted.attachments:
@@ -351,7 +350,7 @@ class _Loader:
         for row in self._rows(
             sa.select(t.attachments).where(t.attachments.c.id.in_(self.wanted.attachments))
         ):
-            self.world.attachments[row.id] = _struct(AttachmentState, row)
+            self.world.attachments[row.id] = struct(AttachmentState, row)
 
     def _receipts(self) -> None:
         table = t.receipts.c
@@ -363,7 +362,7 @@ class _Loader:
                     table.external_id.in_(ids),
                 )
             ):
-                receipt = _struct(StoredReceipt, row)
+                receipt = struct(StoredReceipt, row)
                 self.world.receipts[org, channel, receipt.external_id][receipt.status] = receipt
 
     def _consents(self) -> None:
@@ -381,7 +380,7 @@ class _Loader:
                     table.organisation_id == org, table.scheme == scheme, table.value.in_(values)
                 )
             ):
-                consent = _struct(Consent, row)
+                consent = struct(Consent, row)
                 self.world.consents[consent_key(consent)] = consent
 
     def _members(self) -> None:
@@ -426,10 +425,6 @@ def consent_key(consent: Consent) -> ConsentKey:
         consent.value,
         consent.own_address,
     )
-
-
-def _struct(kind: type[S], row: sa.Row[Any]) -> S:
-    return kind(**row._mapping)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — public
 
 
 K = TypeVar("K")

@@ -148,6 +148,7 @@ def upgrade() -> None:
         sa.Column("remote", sa.Text(), nullable=True),
         sa.Column("proof", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", BIG, nullable=True),
         sa.Column("received_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
@@ -476,8 +477,8 @@ def upgrade() -> None:
         "transmissions",
         ["due_at", "id"],
         unique=False,
-        sqlite_where=sa.text("status IN ('pending', 'scheduled', 'sending')"),
-        postgresql_where=sa.text("status IN ('pending', 'scheduled', 'sending')"),
+        sqlite_where=sa.text("status IN ('pending', 'scheduled', 'sending', 'unknown')"),
+        postgresql_where=sa.text("status IN ('pending', 'scheduled', 'sending', 'unknown')"),
     )
     op.create_table(
         "users",

@@ -206,7 +206,7 @@ class ThreadCounts(Struct, kw_only=True):
 class ThreadPatch(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What to change; a field left out stays. ``assignee_id: null`` unassigns."""
 
-    assignee_id: str | None | Any = field(default="")
+    assignee_id: str | Any | None = field(default="")
     """A member's id, ``null`` for nobody, or left out."""
     status: Literal["open", "closed"] | None = None
     needs_response: bool | None = None
@@ -276,8 +276,8 @@ class Entry(Struct, kw_only=True):
     attachments: list[AttachmentOut]
     event: dict[str, Any] | None
     """For ``system``: ``{"type": "assigned" | "unassigned" | "closed" | "reopened" |
-    "needs_response_set" | "needs_response_cleared" | "opted_out" | "opted_in", ...}`` with what the line needs
-    (``assignee``: a name, ``by``: a name or null, ``address``)."""
+    "needs_response_set" | "needs_response_cleared" | "opted_out" | "opted_in", ...}`` with what
+    the line needs (``assignee``: a name, ``by``: a name or null, ``address``, ``how``)."""
     status: EntryStatus | None
     """For ``out`` messages only."""
     status_reason: str | None
@@ -312,7 +312,7 @@ class SendMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     body: str
     to: str | None = None
     own_address: str | None = field(default=None, name="from")
-    attachment_ids: list[str] = field(default_factory=list)
+    attachment_ids: list[str] = field(default_factory=list[str])
     subject: str | None = None
 
 
@@ -323,7 +323,7 @@ class StartConversation(Struct, kw_only=True, forbid_unknown_fields=True):
     to: str
     body: str
     own_address: str | None = field(default=None, name="from")
-    attachment_ids: list[str] = field(default_factory=list)
+    attachment_ids: list[str] = field(default_factory=list[str])
     subject: str | None = None
 
 

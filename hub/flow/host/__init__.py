@@ -1,0 +1,36 @@
+"""The host: it finds, loads and calls plugins, and keeps the hub safe from them."""
+
+from hub.flow.host.channel import (
+    Channel,
+    ChannelResting,
+    Ingested,
+    Limits,
+    PluginFault,
+)
+from hub.flow.host.context import Services, now_ms, redact
+from hub.flow.host.loader import (
+    FailedChannel,
+    InstalledPlugin,
+    check_channel,
+    installed,
+    load_channel,
+)
+from hub.flow.host.loops import HookTimeout, LoopsExhausted
+
+__all__ = [
+    "Channel",
+    "ChannelResting",
+    "FailedChannel",
+    "HookTimeout",
+    "Ingested",
+    "InstalledPlugin",
+    "Limits",
+    "LoopsExhausted",
+    "PluginFault",
+    "Services",
+    "check_channel",
+    "installed",
+    "load_channel",
+    "now_ms",
+    "redact",
+]

@@ -1,0 +1,28 @@
+"""From rows to Structs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+S = TypeVar("S", bound=Struct)
+Row = sa.Row[*tuple[Any, ...]]
+
+
+def facts(row: Row) -> Mapping[str, Any]:
+    """A row's values by the names of its columns."""
+    # SQLAlchemy's public name for it, in spite of the underscore.
+    return cast("Mapping[str, Any]", row._mapping)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def struct(kind: type[S], row: Row) -> S:
+    """A row whose columns are the fields of ``kind``."""
+    return kind(**facts(row))
+
+
+def structs(kind: type[S], rows: Iterable[Row]) -> list[S]:
+    """The same for many."""
+    return [kind(**facts(row)) for row in rows]
