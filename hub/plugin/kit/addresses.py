@@ -41,8 +41,8 @@ def is_public(text: str) -> bool:
             return False
         if not all(map(_is_public_number, _carried(address))):
             return False
-        if address.ipv4_mapped is not None:
-            return True
+        if address.ipv4_mapped is not None or address in NAT64:
+            return True  # nothing but another way to write the IPv4 address
     return _is_public_number(address)
 
 

@@ -161,16 +161,49 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         async def open_stream(address: str) -> httpcore2.AsyncNetworkStream:
             try:
-                return await self._backend.connect_tcp(
+                stream = await self._backend.connect_tcp(
                     address, port, None, local_address, socket_options
                 )
             except httpcore2.NetworkError as error:
                 raise ConnectionError(str(error)) from error
+            return _Stream(stream)
 
         return await self._rules.open(host, port, timeout, open_stream)
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection that is closed, too, when its TLS handshake is cancelled (httpcore2 2.16 leaves
+    it open then)."""
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class _Exchange:
@@ -301,7 +334,7 @@ def _checked(url: str | httpx2.URL) -> httpx2.URL:
         target = httpx2.URL(url)
     except (httpx2.InvalidURL, UnicodeError) as error:
         raise Permanent("policy", "not a URL") from error
-    if target.scheme not in {"http", "https"} or not target.host:
+    if target.scheme not in {"http", "https"} or not target.host or not 0 < _port(target) < 65536:
         raise Permanent("policy", "not an address of the web (http or https)")
     if target.userinfo:
         raise Permanent("policy", "the URL carries a user or a password")
@@ -336,4 +369,4 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int]:
 
 
 def _port(url: httpx2.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
+    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
