@@ -14,7 +14,7 @@ EXIT_FAILED = 1
 EXIT_MISTAKES = 2
 
 
-class Mistakes(Exception):  # noqa: N818 - there are several
+class Mistakes(Exception):
     """What is wrong with the configuration, a line each."""
 
 

@@ -28,7 +28,7 @@ class ConfigError(Struct, frozen=True, kw_only=True):
         return ": ".join(part for part in (place, self.where, self.key, self.message) if part)
 
 
-class ConfigErrors(Exception):  # noqa: N818 - there are several
+class ConfigErrors(Exception):
     """Everything that is wrong with a configuration; as text, a line for each mistake."""
 
     def __init__(self, errors: Iterable[ConfigError]) -> None:
