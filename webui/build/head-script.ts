@@ -28,7 +28,11 @@ export function headScript(path: string): Plugin {
       this.emitFile({ type: "asset", fileName: emitted, source });
     },
     transformIndexHtml: () => [
-      { tag: "script", attrs: { src: base + (building ? emitted : path) }, injectTo: "head-prepend" },
+      {
+        tag: "script",
+        attrs: { src: base + (building ? emitted : path) },
+        injectTo: "head-prepend",
+      },
     ],
   };
 }

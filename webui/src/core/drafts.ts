@@ -218,7 +218,16 @@ export class Drafts {
   #stored(draft: Draft, content: DraftText): Stored {
     const { text, to, own, key } = content;
     const files = content.files.filter((file) => file.state === "ready");
-    return { contact: draft.contact, mode: draft.mode, text, to, own, files, key, at: this.clock.now() };
+    return {
+      contact: draft.contact,
+      mode: draft.mode,
+      text,
+      to,
+      own,
+      files,
+      key,
+      at: this.clock.now(),
+    };
   }
 
   #save(key: string): void {

@@ -210,9 +210,7 @@ export class Http {
 
   start(org: string, key: string, body: StartBody) {
     const params = { path: { org }, header: { "Idempotency-Key": key } };
-    return this.#read(
-      this.#client.POST("/api/v1/organisations/{org}/messages", { params, body }),
-    );
+    return this.#read(this.#client.POST("/api/v1/organisations/{org}/messages", { params, body }));
   }
 
   cancel(org: string, entry_id: string) {
@@ -264,8 +262,7 @@ export class Http {
     signal: AbortSignal,
   ): Promise<Attachment> {
     const url = `${this.#ports.origin}/api/v1/organisations/${encodeURIComponent(org)}/attachments`;
-    const headers: Record<string, string> =
-      this.csrf === null ? {} : { "X-CSRF-Token": this.csrf };
+    const headers: Record<string, string> = this.csrf === null ? {} : { "X-CSRF-Token": this.csrf };
     const answer = await this.#data(
       this.#ports
         .upload({ url, headers, file, name, progress, signal })

@@ -560,10 +560,7 @@ export class Inbox {
 
   // What may be done to an entry
 
-  async entryAction(
-    entry: Entry,
-    action: "cancel" | "retry" | "sent" | "failed",
-  ): Promise<void> {
+  async entryAction(entry: Entry, action: "cancel" | "retry" | "sent" | "failed"): Promise<void> {
     const { http } = this.ports;
     const org = this.organisation.slug;
     try {

@@ -1,13 +1,7 @@
 import type { Filter, Scope, Status, ThreadRow } from "./wire";
 
 export const statuses: readonly Status[] = ["open", "unread", "closed", "all"];
-export const filters: readonly Filter[] = [
-  "all",
-  "unread",
-  "unassigned",
-  "mine",
-  "needs_response",
-];
+export const filters: readonly Filter[] = ["all", "unread", "unassigned", "mine", "needs_response"];
 
 export const defaultScope: Scope = { status: "open", filter: "all" };
 

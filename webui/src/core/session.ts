@@ -28,9 +28,7 @@ export class Session {
     try {
       this.#welcome(await this.http.me());
     } catch (error) {
-      this.state.set(
-        error instanceof Refused && error.status === 401 ? "out" : "unreachable",
-      );
+      this.state.set(error instanceof Refused && error.status === 401 ? "out" : "unreachable");
     }
   }
 

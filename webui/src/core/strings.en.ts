@@ -34,7 +34,9 @@ export const en = {
     main: "Main",
     skip: "Skip to conversation",
     messages: "Messages",
-    unread: (count: number) => `${counted(count, "conversation", "conversations")} with unread messages`,
+    unread: (count: number) =>
+      `${counted(count, "conversation", "conversations")} with unread messages`,
+    page: (page: string) => `${page} · Channel Hub`,
     title: (count: number, page: string) => (count > 0 ? `(${String(count)}) ${page}` : page),
     newWindow: "opens in a new tab",
     themes: "Colour theme",
@@ -88,7 +90,9 @@ export const en = {
     gone: "It is no longer there.",
     tooLarge: "It is too large.",
     tooMany: (seconds: number | null) =>
-      seconds === null ? "Too many attempts." : `Too many attempts. Try again ${inSeconds(seconds)}.`,
+      seconds === null
+        ? "Too many attempts."
+        : `Too many attempts. Try again ${inSeconds(seconds)}.`,
     server: (status: number) => `The server answered with an error (${String(status)}).`,
     starting: "Channel Hub cannot be reached",
   },
@@ -202,7 +206,8 @@ export const en = {
     emptyKind: "Nothing of this kind in this conversation.",
     showAll: "Show all entries",
     choose: "No conversation chosen",
-    waiting: (count: number) => `${counted(count, "conversation waits", "conversations wait")} unread.`,
+    waiting: (count: number) =>
+      `${counted(count, "conversation waits", "conversations wait")} unread.`,
     noneWaiting: "Nothing waits unread.",
     earlier: "Load earlier messages",
     later: "Load later messages",
@@ -244,11 +249,18 @@ export const en = {
     attachment: "View attachment",
     pendingFile: "Fetching the file",
     failedFile: (reason: string | null) =>
-      reason === null ? "The file could not be fetched" : `The file could not be fetched: ${reason}`,
+      reason === null
+        ? "The file could not be fetched"
+        : `The file could not be fetched: ${reason}`,
     imageOf: (name: string) => `Image ${name}`,
     download: "Download",
     moreImages: (count: number) => `+${String(count)}`,
     moreImagesLabel: (count: number) => `Show ${counted(count, "more image", "more images")}`,
+  },
+  lightbox: {
+    previous: "Previous",
+    next: "Next",
+    at: (at: number, of: number) => `${String(at)} of ${String(of)}`,
   },
   events: {
     assigned: (who: string) => `Assigned to ${who}`,
@@ -324,7 +336,9 @@ export const en = {
     from: "From",
     to: { phone: "Phone number", email: "Email address" } as Readonly<Record<string, string>>,
     otherTo: "Address",
-    hint: { phone: "With country code, for example +1 555 0142" } as Readonly<Record<string, string>>,
+    hint: { phone: "With country code, for example +1 555 0142" } as Readonly<
+      Record<string, string>
+    >,
     message: "First message",
     submit: "Send and open",
     working: "Sending",

@@ -5,6 +5,7 @@ export const iconNames = [
   "check-check",
   "chevron-down",
   "chevron-left",
+  "chevron-right",
   "chevron-up",
   "smartphone",
   "mail",
@@ -53,6 +54,8 @@ export const iconNames = [
   "monitor-smartphone",
   "rotate-ccw",
   "mail-open",
+  "eye",
+  "eye-off",
 ] as const;
 
 export type IconName = (typeof iconNames)[number];
