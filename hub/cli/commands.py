@@ -53,7 +53,8 @@ def _check(options: argparse.Namespace) -> int:
     if mistakes := app.check(config):
         raise Mistakes(*mistakes)
     source = config.path or "There is no hub.toml, and the configuration by default"
-    print(f"{source} is fine: {len(config.channels)} channels.")
+    count = len(config.channels)
+    print(f"{source} is fine: {count} channel{'' if count == 1 else 's'}.")
     return 0
 
 
@@ -86,8 +87,8 @@ def _given_password(options: argparse.Namespace) -> str | None:
 
 
 def _list_plugins(options: argparse.Namespace) -> int:
-    for row in app.list_plugins(_load(options)):
-        print(row)
+    for plugin in app.list_plugins(_load(options)):
+        print(f"{plugin.name:<24}{plugin.package} {plugin.version}")
     return 0
 
 

@@ -1,0 +1,128 @@
+"""The commands as a person runs them: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MISTAKEN = """\
+[hub]
+prot = 8000
+
+[[channels]]
+id = "simulator"
+plugin = "simulator"
+[channels.settings]
+receipt_pause = "long"
+
+[[channels]]
+id = "sms"
+plugin = "sms-twillio"
+"""
+
+
+def hub(
+    folder: Path, *arguments: str, given: str = "", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder that holds nothing but what the test put there."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "hub.cli", *arguments],
+        cwd=folder,
+        env={**inherited, **environ},
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_three_mistakes_make_three_lines_and_exit_2(tmp_path: Path, command: str) -> None:
+    (tmp_path / "hub.toml").write_text(MISTAKEN)
+    done = hub(tmp_path, command)
+    assert done.returncode == 2
+    first, second, third = done.stderr.splitlines()
+    assert first == 'hub.toml:2: [hub]: prot: unknown key; did you mean "port"?'
+    assert second == (
+        'hub.toml:8: channel "simulator": settings.receipt_pause: expected float, got str'
+    )
+    assert third.startswith('hub.toml:12: channel "sms": plugin: ')
+    assert "sms-twilio" in third
+    assert [path.name for path in tmp_path.iterdir()] == ["hub.toml"], "nothing was begun"
+
+
+def test_a_configuration_without_mistakes(tmp_path: Path) -> None:
+    assert hub(tmp_path, "init").returncode == 0
+    done = hub(tmp_path, "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "hub.toml is fine: 1 channel.\n"
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = hub(tmp_path, "serve", "--port", port)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert port in line
+
+
+def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = hub(tmp_path, "serve", "--port", "0", HUB_DATA="file/data")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert str(tmp_path / "file" / "data") in line
+
+
+def test_people_are_added_with_a_password_of_the_hubs_or_their_own(tmp_path: Path) -> None:
+    done = hub(tmp_path, "user", "add", "ann@example.com", "--name", "Ann")
+    assert (done.returncode, done.stderr) == (0, "")
+    added, password = done.stdout.splitlines()
+    assert added == "Added ann@example.com to main as agent."
+    assert len(password.removeprefix("One-time password: ")) >= 12
+
+    own = "correct horse battery staple"
+    done = hub(tmp_path, "user", "password", "ann@example.com", "--password-stdin", given=own)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Password of ann@example.com set.\n"
+
+    done = hub(tmp_path, "user", "add", "bob@example.com", "--role", "no-such-role")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_one_of_several_organisations_must_be_named(tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('organisations = [{ slug = "a" }, { slug = "b" }]')
+    done = hub(tmp_path, "user", "add", "ann@example.com")
+    assert done.returncode == 2
+    assert done.stderr == "hub: name one with --organisation: a, b\n"
+
+
+def test_what_is_installed_is_listed(tmp_path: Path) -> None:
+    done = hub(tmp_path, "plugin", "list")
+    assert done.returncode == 0
+    assert "simulator" in done.stdout
+    assert "sms-twilio" in done.stdout
+
+
+def test_the_api_is_described(tmp_path: Path) -> None:
+    done = hub(tmp_path, "openapi", "--output", "api.json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    document = json.loads((tmp_path / "api.json").read_text())
+    assert document["openapi"].startswith("3.1")
+    assert json.loads(hub(tmp_path, "openapi").stdout) == document
+
+
+def test_replaying_when_nothing_is_quarantined(tmp_path: Path) -> None:
+    done = hub(tmp_path, "replay")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
