@@ -15,8 +15,9 @@ run:
 # Everything, on both databases: `make test ARGS="tests/rules -k phone"`.
 test: development
 	$(RUN) python -m tests.services
-	$(RUN) python tools/npm.py test
-	$(RUN) pytest $(ARGS)
+	@web=0; $(RUN) python tools/npm.py test || web=$$?; \
+	$(RUN) pytest $(ARGS) || exit; \
+	test $$web = 0 || { echo "The tests of the web interface failed, see above."; exit 1; }
 
 # What can be known in a minute: style, types, floors, the web interface, pure rules.
 check: development
