@@ -47,7 +47,7 @@ TRIES = 8
 _encode = msgspec.json.Encoder().encode
 
 
-class UnverifiedFull(Exception):  # noqa: N818 — a state
+class UnverifiedFull(Exception):
     """As much as may be kept of what could not be verified is kept already."""
 
 

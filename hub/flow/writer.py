@@ -37,7 +37,7 @@ _AGAIN = ("23505", "40001", "40P01")  # unique violation, serialization failure,
 _AWAY = ("08", "53", "57", "58")  # connection, resources, operator intervention, system
 
 
-class Unavailable(Exception):  # noqa: N818 — a state of the world, not a fault of the caller
+class Unavailable(Exception):
     """Nothing can be committed now; what was asked has not been done."""
 
 

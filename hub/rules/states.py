@@ -121,7 +121,7 @@ class Consent(Struct, kw_only=True, frozen=True):
     at: int
 
 
-class Refusal(Exception):  # noqa: N818 — an answer, not a fault
+class Refusal(Exception):
     """A command that may not be carried out. ``code`` is for programs, ``detail`` for people.
 
     ``kind``: ``missing`` (no such thing here), ``conflict`` (somebody was faster), ``rule`` (a

@@ -146,3 +146,11 @@ async def attachments_to_send(
     )
     rows = (await connection.execute(statement)).all()
     return [(row.id, row.name, row.content_type, row.size) for row in rows]
+
+
+def note_blob(connection: Connection, sha256: str, size: int, now: int) -> None:
+    """That a blob is kept; again changes nothing."""
+    known = sa.select(t.blobs.c.sha256).where(t.blobs.c.sha256 == sha256)
+    if connection.execute(known).first() is None:
+        row = {"sha256": sha256, "size": size, "created_at": now}
+        connection.execute(sa.insert(t.blobs), [row])

@@ -66,11 +66,11 @@ REST = 30.0
 """Seconds the breaker stays open before the plugin is tried again."""
 
 
-class PluginFault(Exception):  # noqa: N818 — of the plugin, not of the hub
+class PluginFault(Exception):
     """A plugin broke its promise: raised what is no error of the API, or returned nonsense."""
 
 
-class ChannelResting(Exception):  # noqa: N818 — a state
+class ChannelResting(Exception):
     """The breaker is open."""
 
 

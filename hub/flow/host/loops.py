@@ -21,11 +21,11 @@ GRACE = 2.0
 REPLACEMENTS = 3
 
 
-class HookTimeout(Exception):  # noqa: N818 — what happened
+class HookTimeout(Exception):
     """A hook did not end in time; what it does later does not count."""
 
 
-class LoopsExhausted(Exception):  # noqa: N818 — what happened
+class LoopsExhausted(Exception):
     """The channel's loop was replaced as often as it may be."""
 
 

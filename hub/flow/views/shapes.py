@@ -367,6 +367,8 @@ class ChannelOut(Struct, kw_only=True):
     """Accepted content types, ``image/*`` patterns allowed; empty: any."""
     verified: bool
     """Whether it checks who its deliveries come from."""
+    real: bool
+    """Whether it reaches people; a simulator does not."""
     page_url: str | None
     """A page of its own that the plugin brings (the simulator's phone)."""
     page_label: str | None

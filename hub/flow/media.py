@@ -1,0 +1,213 @@
+"""Files of messages: fetched after the message was stored, uploaded before one is sent, offered
+to providers for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import random
+import time
+
+import msgspec
+import structlog
+
+from hub.flow.channels import Channels
+from hub.flow.host import (
+    ChannelResting,
+    HookTimeout,
+    LoopsExhausted,
+    PluginFault,
+    now_ms,
+)
+from hub.flow.record.world import AttachmentState
+from hub.flow.writer import Unavailable, Writer
+from hub.plugin import CredentialsInvalid, HookError, MediaRef, Permanent, Secret
+from hub.rules import commands as c
+from hub.rules.files import identify, safe_name
+from hub.rules.sending import backoff
+from hub.rules.states import Refusal
+from hub.store import outbox as store
+from hub.store import tables as t
+from hub.store.blobs import Blobs
+from hub.store.database import Database
+from hub.store.ids import Ids
+
+log = structlog.get_logger()
+
+LARGEST = 100_000_000
+TRIES = 8
+AT_ONCE = 4
+IDLE = 2.0
+
+_ref = msgspec.json.Decoder(MediaRef)
+
+
+class Fetcher:
+    """Fetches the files of inbound messages, with the channels' own credentials."""
+
+    def __init__(
+        self, database: Database, writer: Writer, blobs: Blobs, channels: Channels
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._blobs = blobs
+        self._channels = channels
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._chance = random.SystemRandom()
+        self._under_way: set[int] = set()
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End; what was not fetched is fetched later."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def wake(self) -> None:
+        """Something may be there to fetch."""
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                async with self._database.snapshot() as connection:
+                    due = await store.files_due(connection, now_ms(), AT_ONCE)
+                await asyncio.gather(*(self._fetch(file) for file in due))
+            except Unavailable:
+                due = []
+            except Exception:
+                log.exception("media.failed")
+                due = []
+            if not due:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), IDLE)
+
+    async def _fetch(self, file: store.DueFile) -> None:
+        channel = self._channels.get(file.organisation_id, file.channel_id)
+        if channel is None:
+            await self._failed(file, "The channel is switched off.", final=False)
+            return
+        try:
+            fetched = await channel.fetch_media(_ref.decode(file.ref))
+        except Permanent as error:
+            await self._failed(file, error.detail or "It cannot be fetched.", final=True)
+        except CredentialsInvalid as error:
+            channel.pause(error.detail or "The provider refuses the channel's credentials.")
+            await self._failed(file, error.detail, final=False)
+        except (HookError, HookTimeout, PluginFault, ChannelResting, LoopsExhausted) as error:
+            await self._failed(file, str(error) or type(error).__name__, final=False)
+        else:
+            await self._keep(file, fetched.body, fetched.name or file.name)
+
+    async def _keep(self, file: store.DueFile, body: bytes, name: str) -> None:
+        found = identify(body, name)
+        try:
+            sha256 = await keep_blob(self._writer, self._blobs, body)
+        except OSError as error:
+            raise Unavailable(str(error.strerror)) from error
+        await self._writer.record(
+            c.MediaFetched(
+                organisation_id=file.organisation_id,
+                at=now_ms(),
+                attachment_id=file.id,
+                name=safe_name(name, found.content_type),
+                content_type=found.content_type,
+                size=len(body),
+                sha256=sha256,
+                width=found.width,
+                height=found.height,
+            )
+        )
+
+    async def _failed(self, file: store.DueFile, reason: str, *, final: bool) -> None:
+        now = now_ms()
+        last = final or file.attempts + 1 >= TRIES
+        await self._writer.record(
+            c.MediaFailed(
+                organisation_id=file.organisation_id,
+                at=now,
+                attachment_id=file.id,
+                reason=reason[:300],
+                due_at=None if last else now + backoff(file.attempts + 1, self._chance),
+            )
+        )
+
+
+async def keep_blob(writer: Writer, blobs: Blobs, body: bytes) -> str:
+    """Keep bytes, and that they are kept. Raises ``OSError``, ``Unavailable``."""
+    sha256 = await blobs.put(body)
+    size, now = len(body), now_ms()
+    await writer.execute(lambda connection: store.note_blob(connection, sha256, size, now))
+    return sha256
+
+
+async def upload(
+    writer: Writer,
+    blobs: Blobs,
+    ids: Ids,
+    *,
+    organisation_id: int,
+    member_id: int,
+    name: str,
+    body: bytes,
+) -> AttachmentState:
+    """Keep a file that a member is going to send."""
+    if not body:
+        raise Refusal("empty_file", "The file is empty.")
+    found = identify(body, name)
+    sha256 = await keep_blob(writer, blobs, body)
+    attachment = AttachmentState(
+        id=ids.new(),
+        organisation_id=organisation_id,
+        entry_id=None,
+        channel_id=None,
+        place=0,
+        name=safe_name(name, found.content_type),
+        content_type=found.content_type,
+        size=len(body),
+        sha256=sha256,
+        state="ready",
+        width=found.width,
+        height=found.height,
+        uploaded_by=member_id,
+        created_at=now_ms(),
+    )
+    row = msgspec.structs.asdict(attachment)
+
+    def insert(connection: store.Connection) -> None:
+        connection.execute(t.attachments.insert(), [row])
+
+    await writer.execute(insert)
+    return attachment
+
+
+class MediaLinks:
+    """Signed public addresses of files, for providers that fetch them without a login."""
+
+    def __init__(self, key: Secret, public_url: str) -> None:
+        self._key = key.reveal().encode()
+        self._public_url = public_url
+
+    def url(self, attachment_id: str, seconds: float) -> str:
+        """An address that works for ``seconds``."""
+        until = int(time.time() + seconds)
+        return (
+            f"{self._public_url}/media/{attachment_id}/{until}/{self._sign(attachment_id, until)}"
+        )
+
+    def valid(self, attachment_id: str, until: int, signature: str) -> bool:
+        """Whether an address was made here and still works."""
+        expected = self._sign(attachment_id, until)
+        return hmac.compare_digest(expected.encode(), signature.encode()) and until >= time.time()
+
+    def _sign(self, attachment_id: str, until: int) -> str:
+        message = f"{attachment_id}:{until}".encode()
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()

@@ -1,0 +1,306 @@
+"""From the journal to the sockets.
+
+One pump for each organisation that somebody watches reads the journal as it grows, makes one
+frame for each way of seeing it (the channels a role may see), and hands the bytes to everybody
+who sees it so. The first change goes out at once, what follows within a few milliseconds goes
+together. A client says where it was and gets what it missed; nothing is skipped, nothing comes
+twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.flow.views import shapes
+from hub.flow.views.present import Presenter
+from hub.store import inbox, journal, timeline
+from hub.store.database import Database
+from hub.store.inbox import Filter
+from hub.store.journal import Line
+from hub.store.people import Organisation
+from hub.store.scope import Scope
+
+log = structlog.get_logger()
+
+GATHER = 0.005
+"""Seconds to gather for while changes keep coming."""
+FRAME_LINES = 500
+FARTHEST_BACK = 5_000
+"""Positions a client may be behind and still be given what it missed."""
+QUEUE = 512
+"""Frames a slow client may be behind before it is told to read everything again."""
+COUNT_EVERY = 1.0
+
+_encoder = msgspec.json.Encoder()
+
+
+class Subscriber:
+    """One client: how it sees, what it shows, and what it has not been sent yet."""
+
+    def __init__(self, organisation: Organisation, scope: Scope, member_id: int) -> None:
+        self.organisation = organisation
+        self.scope = scope
+        self.member_id = member_id
+        self.shows: Filter | None = None
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE)
+        self.start = 0
+        """The position from which on frames come through the queue."""
+        self.latest = 0
+        """Where the last frame that was queued ends."""
+        self.counted: shapes.ThreadCounts | None = None
+
+    def offer(self, message: bytes) -> None:
+        """Queue a message; a client that is too slow starts again."""
+        try:
+            self.queue.put_nowait(message)
+        except asyncio.QueueFull:
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            self.queue.put_nowait(_reload(self.latest))
+
+
+class Stream:
+    """Realtime for this process."""
+
+    def __init__(
+        self, database: Database, presenter: Presenter, *, look_every: float | None = None
+    ) -> None:
+        self._database = database
+        self._presenter = presenter
+        self._look_every = look_every
+        self._pumps: dict[int, _Pump] = {}
+
+    def committed(self, positions: dict[int, int]) -> None:
+        """The journals of these organisations reach so far now. Call on the main loop."""
+        for organisation_id in positions:
+            pump = self._pumps.get(organisation_id)
+            if pump is not None:
+                pump.wake()
+
+    def announce(self, organisation_id: int, make: Callable[[], shapes.ChannelOut]) -> None:
+        """Tell everybody of a channel's state; it is no line of the journal."""
+        pump = self._pumps.get(organisation_id)
+        if pump is not None:
+            pump.announce(make())
+
+    @contextlib.asynccontextmanager
+    async def subscribed(self, subscriber: Subscriber) -> AsyncGenerator[Subscriber]:
+        """A place among the watchers, as long as the context lasts."""
+        organisation = subscriber.organisation
+        pump = self._pumps.get(organisation.id)
+        if pump is None:
+            pump = _Pump(self._database, self._presenter, organisation, self._look_every)
+            self._pumps[organisation.id] = pump
+        pump.users += 1
+        try:
+            await pump.join(subscriber)
+            yield subscriber
+        finally:
+            pump.leave(subscriber)
+            pump.users -= 1
+            if pump.users == 0 and self._pumps.get(organisation.id) is pump:
+                del self._pumps[organisation.id]
+                pump.stop()
+
+    async def missed(self, subscriber: Subscriber, since: int) -> list[bytes]:
+        """What lies between ``since`` and where the live frames begin; or the word to reload."""
+        upto = subscriber.start
+        if since > upto or upto - since > FARTHEST_BACK:
+            return [_encoder.encode(shapes.Reload(position=upto))]
+        frames: list[bytes] = []
+        async with self._database.snapshot() as connection:
+            while since < upto:
+                lines = await journal.changes_since(
+                    connection, subscriber.organisation.id, since, FRAME_LINES
+                )
+                lines = [line for line in lines if line.position <= upto]
+                if not lines:
+                    return [_encoder.encode(shapes.Reload(position=upto))]
+                frames.append(
+                    await make_frame(
+                        connection,
+                        self._presenter,
+                        subscriber.organisation,
+                        subscriber.scope,
+                        since,
+                        lines,
+                    )
+                )
+                since = lines[-1].position
+        return frames
+
+    async def stop(self) -> None:
+        """End every pump."""
+        for pump in self._pumps.values():
+            pump.stop()
+        self._pumps.clear()
+
+
+class _Pump:
+    """Reads one organisation's journal and feeds its watchers."""
+
+    def __init__(
+        self,
+        database: Database,
+        presenter: Presenter,
+        organisation: Organisation,
+        look_every: float | None,
+    ) -> None:
+        self.users = 0
+        self._database = database
+        self._presenter = presenter
+        self._organisation = organisation
+        self._look_every = look_every
+        self._position: int | None = None
+        self._subscribers: set[Subscriber] = set()
+        self._wake = asyncio.Event()
+        self._ready = asyncio.Lock()
+        self._uncounted: set[Subscriber] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._counter: asyncio.Task[None] | None = None
+
+    async def join(self, subscriber: Subscriber) -> None:
+        async with self._ready:
+            if self._position is None:
+                async with self._database.snapshot() as connection:
+                    self._position = await inbox.position_of(connection, self._organisation.id)
+                self._task = asyncio.create_task(self._run())
+                self._counter = asyncio.create_task(self._count())
+        subscriber.start = self._position
+        self._subscribers.add(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        self._uncounted.discard(subscriber)
+
+    def stop(self) -> None:
+        for task in (self._task, self._counter):
+            if task is not None:
+                task.cancel()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def announce(self, channel: shapes.ChannelOut) -> None:
+        position = self._position or 0
+        change = shapes.StreamChange(type="channel.changed", position=position, channel=channel)
+        message = _encoder.encode(shapes.StreamFrame(from_=position, to=position, changes=[change]))
+        for subscriber in self._subscribers:
+            if subscriber.scope.sees(channel.id):
+                subscriber.offer(message)
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._look_every)
+            self._wake.clear()
+            try:
+                more = True
+                while more:
+                    more = await self._push()
+                    await asyncio.sleep(GATHER if more else 0)
+            except Exception:
+                log.exception("stream.failed", organisation=self._organisation.slug)
+                await asyncio.sleep(1)
+                self._wake.set()
+
+    async def _push(self) -> bool:
+        """Send what is new; whether there was anything."""
+        assert self._position is not None  # noqa: S101 — set before the task began
+        async with self._database.snapshot() as connection:
+            lines = await journal.changes_since(
+                connection, self._organisation.id, self._position, FRAME_LINES
+            )
+            if not lines:
+                return False
+            ways: dict[Scope, bytes] = {}
+            for scope in {subscriber.scope for subscriber in self._subscribers}:
+                ways[scope] = await make_frame(
+                    connection, self._presenter, self._organisation, scope, self._position, lines
+                )
+        self._position = lines[-1].position
+        for subscriber in self._subscribers:
+            # Who joined while the frames were made began where they begin, but may see otherwise.
+            frame = ways.get(subscriber.scope)
+            subscriber.latest = self._position
+            subscriber.offer(_reload(self._position) if frame is None else frame)
+        self._uncounted |= self._subscribers
+        return True
+
+    async def _count(self) -> None:
+        """Send counts for the scopes shown, when something changed, once for all who share one."""
+        while True:
+            groups: dict[tuple[Scope, Filter], list[Subscriber]] = defaultdict(list)
+            for subscriber in list(self._uncounted):
+                if subscriber.shows is not None:
+                    groups[subscriber.scope, subscriber.shows].append(subscriber)
+            self._uncounted.clear()
+            for (scope, shows), subscribers in groups.items():
+                try:
+                    counts = await count(self._database, scope, shows)
+                except Exception:
+                    log.exception("stream.count_failed", organisation=self._organisation.slug)
+                    continue
+                message = _encoder.encode(shapes.CountsMessage(counts=counts))
+                for subscriber in subscribers:
+                    if subscriber.counted != counts:
+                        subscriber.counted = counts
+                        subscriber.offer(message)
+            await asyncio.sleep(COUNT_EVERY)
+
+
+async def count(database: Database, scope: Scope, shows: Filter) -> shapes.ThreadCounts:
+    """Absolute numbers for a scope."""
+    async with database.snapshot() as connection:
+        by_filter, by_status, unread = await inbox.filter_counts(connection, scope, shows)
+    return shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
+
+
+async def make_frame(
+    connection: AsyncConnection,
+    presenter: Presenter,
+    organisation: Organisation,
+    scope: Scope,
+    since: int,
+    lines: list[Line],
+) -> bytes:
+    """The changes of ``lines`` as one way of seeing shows them. Entries and threads come as they
+    are now: a client replaces, so the last state is enough, and each comes once."""
+    added = {line.entry_id for line in lines if line.type == "entry.added"}
+    last = {line.entry_id: line for line in lines if line.entry_id is not None}
+    rows = await timeline.entries_by_id(connection, scope, list(_known(last)))
+    entries = await presenter.entries(connection, organisation, rows)
+    changes: list[shapes.StreamChange] = []
+    for row, entry in sorted(zip(rows, entries, strict=True), key=lambda pair: pair[0].seq):
+        changes.append(
+            shapes.StreamChange(
+                type="entry.added" if row.id in added else "entry.changed",
+                position=last[row.id].position,
+                entry=entry,
+            )
+        )
+    moved = {line.thread_id: line.position for line in lines if scope.sees(line.channel_id)}
+    threads = await inbox.threads_by_id(connection, scope, list(_known(moved)))
+    for row, thread in zip(
+        threads, await presenter.threads(connection, scope, threads), strict=True
+    ):
+        changes.append(
+            shapes.StreamChange(type="thread.changed", position=moved[row.id], thread=thread)
+        )
+    changes.sort(key=lambda change: change.position)
+    return _encoder.encode(shapes.StreamFrame(from_=since, to=lines[-1].position, changes=changes))
+
+
+def _known(ids: Iterable[int | None]) -> Iterable[int]:
+    return (id_ for id_ in ids if id_ is not None)
+
+
+def _reload(position: int) -> bytes:
+    return _encoder.encode(shapes.Reload(position=position))

@@ -1,0 +1,354 @@
+"""From stored rows to what the API and the stream carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.flow.channels import Channels
+from hub.flow.host import Channel, FailedChannel, PluginFault
+from hub.flow.views import shapes
+from hub.plugin import (
+    Attachment,
+    Buttons,
+    Fields,
+    File,
+    HookError,
+    Html,
+    Item,
+    Quote,
+    Rendered,
+    SafeHtml,
+    Text,
+)
+from hub.plugin.kit import html
+from hub.plugin.types import Address, Block
+from hub.rules import content as contents
+from hub.rules.addresses import shown
+from hub.rules.content import Content
+from hub.rules.files import SHOWN
+from hub.rules.statuses import WAITING
+from hub.store import contacts as contact_store
+from hub.store import inbox, people, timeline
+from hub.store.contacts import AddressRow
+from hub.store.scope import Scope
+from hub.store.timeline import AttachmentRow, EntryRow
+
+RENDERINGS = 4_000
+_KINDS = ("contact", "member", "automation", "assistant", "system", "api")
+
+
+def when(milliseconds: int) -> datetime:
+    """A stored time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+class Presenter:
+    """Makes shapes of rows. Names of members and channels are the current ones."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._rendered = lru_cache(maxsize=RENDERINGS)(self._render)
+
+    # ------------------------------------------------------------------ threads
+
+    async def threads(
+        self, connection: AsyncConnection, scope: Scope, rows: Sequence[inbox.ThreadRow]
+    ) -> list[shapes.ThreadRow]:
+        """Rows of the list."""
+        if not rows:
+            return []
+        members = await self._members(connection, scope.organisation_id)
+        nameless = [row.contact_id for row in rows if not row.contact_name]
+        addresses = await contact_store.addresses_of(connection, nameless)
+        channels = await inbox.channels_of(connection, scope, [row.id for row in rows])
+        return [
+            _thread(row, members, addresses.get(row.contact_id, []), channels.get(row.id, []))
+            for row in rows
+        ]
+
+    async def _members(
+        self, connection: AsyncConnection, organisation_id: int
+    ) -> dict[int, shapes.MemberOut]:
+        rows = await people.members_of(connection, organisation_id)
+        return {row.id: member(row) for row in rows}
+
+    # ------------------------------------------------------------------ entries
+
+    async def entries(
+        self,
+        connection: AsyncConnection,
+        organisation: people.Organisation,
+        rows: Sequence[EntryRow],
+    ) -> list[shapes.Entry]:
+        """Entries of a timeline."""
+        files = await timeline.attachments_of(connection, [row.id for row in rows])
+        return [self._entry(organisation, row, files.get(row.id, [])) for row in rows]
+
+    def _entry(
+        self, organisation: people.Organisation, row: EntryRow, files: list[AttachmentRow]
+    ) -> shapes.Entry:
+        content = contents.decode(row.content)
+        outgoing = row.direction == "out" and row.status is not None
+        return shapes.Entry(
+            id=str(row.id),
+            thread_id=str(row.thread_id),
+            kind=cast("Literal['message', 'note', 'call', 'system']", row.kind),
+            group=cast("shapes.Group", row.grouping),
+            direction=cast("Literal['in', 'out', 'internal']", row.direction),
+            author=_author(row, content),
+            channel_id=row.channel_id,
+            address=_shown(row.scheme, row.address),
+            own_address=_shown(row.scheme, row.own_address),
+            text=content.text,
+            subject=content.subject,
+            blocks=self._blocks(organisation.id, row, content, files),
+            attachments=[attachment(organisation.slug, file) for file in files],
+            event=content.event,
+            status=cast("shapes.EntryStatus | None", row.status),
+            status_reason=row.status_reason,
+            status_at=None if row.status_at is None else when(row.status_at),
+            can_cancel=outgoing and row.status in WAITING,
+            can_retry=outgoing and row.status == "failed",
+            can_resolve=outgoing and row.status == "unknown",
+            occurred_at=when(row.occurred_at),
+            sort_at=when(row.sort_at),
+            idempotency_key=row.idempotency_key,
+            warnings=content.warnings,
+        )
+
+    def _blocks(
+        self, organisation_id: int, row: EntryRow, content: Content, files: list[AttachmentRow]
+    ) -> list[shapes.Block]:
+        if row.kind != "message":
+            return [shapes.Block(type="text", text=content.text)] if content.text else []
+        ready = tuple(
+            Attachment(
+                id=str(file.id), name=file.name, content_type=file.content_type, size=file.size or 0
+            )
+            for file in files
+        )
+        address = None
+        if row.scheme is not None and row.address is not None:
+            address = Address(scheme=row.scheme, value=row.address)
+        return self._rendered(
+            (organisation_id, row.channel_id or ""),
+            row.content,
+            row.direction,
+            address,
+            row.own_address,
+            ready,
+        )
+
+    def _render(
+        self,
+        channel_key: tuple[int, str],
+        content: str,
+        direction: str,
+        address: Address | None,
+        own_address: str | None,
+        files: tuple[Attachment, ...],
+    ) -> list[shapes.Block]:
+        """How its channel's plugin shows an entry; plainly, where that is gone or fails."""
+        kept = contents.decode(content)
+        item = Item(
+            direction="out" if direction == "out" else "in",
+            text=kept.text,
+            subject=kept.subject,
+            html=None if kept.html is None else html.stored_html(kept.html),
+            attachments=files,
+            facts=kept.facts,
+            address=address,
+            own_address=own_address,
+        )
+        channel = self._channels.get(*channel_key)
+        if channel is not None:
+            try:
+                return _shapes(channel.render(item, "timeline"))
+            except (HookError, PluginFault):
+                pass  # counted by the channel; the entry is readable all the same
+        return _shapes(_plain(item))
+
+    # ------------------------------------------------------------------ channels
+
+    def channel(self, channel: Channel | FailedChannel) -> shapes.ChannelOut:
+        """A channel as pages need it."""
+        if isinstance(channel, FailedChannel):
+            return _failed(channel)
+        info = channel.info
+        media = info.can.media_out
+        health = channel.health
+        try:
+            own = channel.own_addresses()
+        except (HookError, PluginFault):
+            own = ()
+        page = info.page if info.can.routes else None
+        return shapes.ChannelOut(
+            id=channel.id,
+            plugin=info.name,
+            name=channel.name,
+            group=info.group,
+            icon=shapes.Icon(name=info.icon.name, path=info.icon.path),
+            tone=info.tone,
+            state=health.state,
+            reason=health.reason,
+            paused=channel.paused_reason is not None,
+            outbound=info.can.outbound,
+            own_addresses=[compose_address(address) for address in own],
+            address_scheme=info.address_scheme,
+            media_out=media is not None,
+            media_max_bytes=None if media is None else media.max_bytes,
+            media_max_count=None if media is None else media.max_count,
+            media_types=[] if media is None else list(media.types),
+            verified=info.can.verifies != "none" or "http" not in info.can.inbound,
+            real=info.real,
+            page_url=None if page is None else f"/hooks/{channel.organisation}/{channel.id}/{page}",
+            page_label=info.page_label if page is not None else None,
+        )
+
+
+def member(row: people.Member) -> shapes.MemberOut:
+    """A member."""
+    return shapes.MemberOut(id=str(row.id), name=row.name, email=row.email, active=row.active)
+
+
+def compose_address(address: Address) -> shapes.ComposeAddress:
+    """An address to choose."""
+    text = shown(address.scheme, address.value, address.display)
+    return shapes.ComposeAddress(value=address.value, display=text)
+
+
+def contact_display(name: str | None, addresses: Sequence[AddressRow]) -> str:
+    """What a contact is called: the name, or the most telling address."""
+    if name:
+        return name
+    if not addresses:
+        return "Withheld number"
+    first = min(addresses, key=lambda one: (not one.verified, one.scheme != "phone", one.id))
+    return shown(first.scheme, first.value, first.display)
+
+
+def attachment(organisation: str, row: AttachmentRow) -> shapes.AttachmentOut:
+    """A file of an entry."""
+    ready = row.state == "ready"
+    return shapes.AttachmentOut(
+        id=str(row.id),
+        name=row.name,
+        content_type=row.content_type,
+        size=row.size,
+        state=cast("Literal['pending', 'ready', 'failed']", row.state),
+        reason=row.reason if row.state == "failed" else None,
+        url=f"/api/v1/organisations/{organisation}/attachments/{row.id}" if ready else None,
+        inline=ready and row.content_type in SHOWN,
+        width=row.width,
+        height=row.height,
+    )
+
+
+def _thread(
+    row: inbox.ThreadRow,
+    members: dict[int, shapes.MemberOut],
+    addresses: list[AddressRow],
+    channels: list[str],
+) -> shapes.ThreadRow:
+    preview = None
+    if row.has_preview:
+        preview = shapes.Preview(
+            text=row.preview,
+            direction=cast("Literal['in', 'out', 'internal']", row.preview_direction),
+            channel_id=row.preview_channel_id,
+            status=cast("shapes.EntryStatus | None", row.preview_status),
+        )
+    return shapes.ThreadRow(
+        id=str(row.id),
+        contact=shapes.ContactBrief(
+            id=str(row.contact_id),
+            name=row.contact_name,
+            display=contact_display(row.contact_name, addresses),
+        ),
+        status=cast("shapes.ThreadStatus", row.status),
+        needs_response=row.needs_response,
+        unread=row.unread,
+        assignee=None if row.assignee_id is None else members.get(row.assignee_id),
+        preview=preview,
+        channel_id=row.channel_id or (channels[0] if channels else None),
+        channel_ids=channels,
+        sort_at=when(row.sort_at),
+        active_at=when(row.active_at),
+        created_at=when(row.created_at),
+    )
+
+
+def _author(row: EntryRow, content: Content) -> shapes.Author:
+    kind = row.author_kind if row.author_kind in _KINDS else "system"
+    return shapes.Author(
+        kind=cast("Any", kind),
+        id=None if row.author_id is None else str(row.author_id),
+        name=content.author,
+    )
+
+
+def _shown(scheme: str | None, value: str | None) -> str | None:
+    return None if not value else shown(scheme or "", value)
+
+
+def _plain(item: Item) -> Rendered:
+    """The hub's own form of a message."""
+    blocks: list[Block] = []
+    if item.text:
+        blocks.append(Text(text=item.text))
+    if item.facts:
+        blocks.append(Fields(fields=tuple(item.facts.items())))
+    if item.html is not None:
+        blocks.append(Html(html=item.html))
+    blocks.extend(File(attachment_id=file.id) for file in item.attachments)
+    return Rendered(blocks=tuple(blocks))
+
+
+def _shapes(rendered: Rendered) -> list[shapes.Block]:
+    return [_block(block) for block in rendered.blocks]
+
+
+def _block(block: Block) -> shapes.Block:
+    match block:
+        case Text(text=text):
+            return shapes.Block(type="text", text=text)
+        case Quote(text=text):
+            return shapes.Block(type="quote", text=text)
+        case Fields(fields=fields):
+            return shapes.Block(type="fields", fields=list(fields))
+        case Buttons(labels=labels):
+            return shapes.Block(type="buttons", labels=list(labels))
+        case Html(html=SafeHtml() as safe):
+            return shapes.Block(type="html", html=safe.html)
+        case File(attachment_id=id_):
+            return shapes.Block(type="attachment", attachment_id=id_)
+
+
+def _failed(channel: FailedChannel) -> shapes.ChannelOut:
+    return shapes.ChannelOut(
+        id=channel.id,
+        plugin=channel.plugin,
+        name=channel.name,
+        group="texts",
+        icon=shapes.Icon(name="message-circle"),
+        tone="gray",
+        state="needs_attention",
+        reason="; ".join(channel.problems),
+        paused=False,
+        outbound=False,
+        own_addresses=[],
+        address_scheme="",
+        media_out=False,
+        media_max_bytes=None,
+        media_max_count=None,
+        media_types=[],
+        verified=True,
+        real=True,
+        page_url=None,
+        page_label=None,
+    )

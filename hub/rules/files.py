@@ -1,0 +1,94 @@
+"""What a file is, by its bytes; what it may be called; whether a page may show it."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+
+from msgspec import Struct
+
+UNKNOWN = "application/octet-stream"
+LONGEST_NAME = 120
+
+SHOWN = frozenset(
+    {
+        "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp",
+        "audio/mpeg", "audio/ogg", "audio/wav", "audio/x-wav", "audio/mp4", "audio/amr",
+        "audio/aac",
+        "video/mp4", "video/webm", "video/quicktime", "video/3gpp",
+    }
+)  # fmt: skip
+"""Types a page may show in place: none of them can carry a script."""
+
+_TEXT = {
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".vcf": "text/vcard",
+    ".ics": "text/calendar",
+    ".md": "text/markdown",
+    ".json": "application/json",
+}
+_SAME = {"image/jpg": "image/jpeg", "audio/wave": "audio/wav", "audio/mp3": "audio/mpeg"}
+
+
+class Found(Struct, frozen=True):
+    """What a file's bytes say it is; ``width`` and ``height`` of an image."""
+
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+
+
+def identify(body: bytes, name: str) -> Found:
+    """Look at the bytes. The name decides only between kinds of plain text."""
+    import puremagic  # noqa: PLC0415 — read when the first file comes
+
+    found = ""
+    try:
+        found = puremagic.from_string(body, mime=True)  # pyright: ignore[reportUnknownMemberType]
+    except (puremagic.PureError, ValueError):
+        found = ""
+    found = _SAME.get(found, found)
+    if found.startswith("image/"):
+        return _image(body, found)
+    if found and not found.startswith("text/"):
+        return Found(found)
+    if _is_text(body):
+        return Found(_TEXT.get(PurePosixPath(name).suffix.lower(), "text/plain"))
+    return Found(UNKNOWN)
+
+
+def _image(body: bytes, content_type: str) -> Found:
+    """An image with its size; one whose size cannot be read is not shown as an image."""
+    import imagesize  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
+
+    try:
+        width, height = imagesize.get(io.BytesIO(body))  # pyright: ignore[reportUnknownMemberType]
+    except (ValueError, OSError):
+        width, height = -1, -1
+    if int(width) <= 0 or int(height) <= 0:
+        return Found(UNKNOWN)
+    return Found(content_type, int(width), int(height))
+
+
+def _is_text(body: bytes) -> bool:
+    if not body or b"\x00" in body[:4096]:
+        return False
+    try:
+        body[:4096].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > 4000  # cut in the middle of a character
+    return True
+
+
+def safe_name(name: str | None, content_type: str) -> str:
+    """A file's base name without control characters; one made from its type when it has none."""
+    base = PureWindowsPath(PurePosixPath(name or "").name).name
+    base = re.sub(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069/\\]", "", base).strip(" .")
+    if base:
+        return base[-LONGEST_NAME:]
+    kind, _, sub = content_type.partition("/")
+    ending = {"jpeg": "jpg", "plain": "txt", "octet-stream": "bin", "mpeg": "mp3"}.get(sub, sub)
+    ending = re.sub(r"[^a-z0-9]", "", ending.removeprefix("x-")) or "bin"
+    return f"{kind if kind in {'image', 'audio', 'video', 'text'} else 'file'}.{ending}"
