@@ -595,6 +595,9 @@ class Outbound(Struct, frozen=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     reply_to: str | None = None
     """External id of the message it answers, where the channel threads."""
+    started_at: datetime | None = None
+    """When the attempt began. ``reconcile`` looks from there on: the same words, sent to the same
+    person the day before, are another message."""
 
 
 class Accepted(Struct, frozen=True, kw_only=True):

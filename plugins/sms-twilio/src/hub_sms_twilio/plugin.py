@@ -1,0 +1,141 @@
+"""The channel: its hooks, and who does the work of each."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from hub.plugin import (
+    Accepted,
+    Address,
+    Capabilities,
+    ComposeFacts,
+    ComposeRules,
+    Context,
+    CredentialsInvalid,
+    Delivery,
+    FetchedMedia,
+    Health,
+    HookError,
+    Icon,
+    Info,
+    IngestResult,
+    Item,
+    MediaRef,
+    Outbound,
+    OutcomeUnknown,
+    Reconciled,
+    Rendered,
+    Surface,
+    Temporary,
+    hookimpl,
+)
+from hub_sms_twilio import media, numbers, rendering, webhooks
+from hub_sms_twilio.settings import Settings
+
+SERVICE = "sms-twilio:service"
+"""Scheme of an own address that is a Messaging Service, not a number."""
+
+
+class TwilioSms:
+    """Text and picture messages by Twilio."""
+
+    INFO = Info(
+        name="sms-twilio",
+        role="channel",
+        api="0.9",
+        settings=Settings,
+        can=Capabilities(
+            inbound=frozenset({"http"}),
+            outbound=True,
+            verifies="signature",
+            receipts=frozenset({"queued", "sent", "delivered", "failed"}),
+            media_in=True,
+            media_out=media.LIMITS,
+            reconciles=True,
+            opt_out=True,
+        ),
+        emits=frozenset({"message", "receipt", "opt_out", "opt_in", "channel_notice"}),
+        label="Text message",
+        group="texts",
+        icon=Icon(name="message-circle"),
+        tone="blue",
+        address_scheme="phone",
+        counter="sms",
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        own = (numbers.country_of(number) for number in settings.numbers)
+        self._country = settings.country or next((country for country in own if country), None)
+
+    @hookimpl
+    async def ingest(self, ctx: Context, delivery: Delivery) -> IngestResult:
+        """Messages and status callbacks, signed by the account's token or a shared key."""
+        proof = ctx.verify.twilio(
+            tokens=self._settings.signing_tokens, shared_keys=self._settings.shared_keys
+        )
+        result = webhooks.read(delivery, self._settings)
+        return IngestResult(
+            verification=proof, events=result.events, ignored=result.ignored, reply=result.reply
+        )
+
+    @hookimpl
+    async def send(self, ctx: Context, message: Outbound) -> Accepted:
+        """One attempt by the REST API."""
+        return await (await _sending(ctx)).send(ctx, message, self._settings)
+
+    @hookimpl
+    async def reconcile(self, ctx: Context, message: Outbound) -> Reconciled:
+        """Look for the message at Twilio."""
+        return await (await _sending(ctx)).reconcile(ctx, message, self._settings)
+
+    @hookimpl
+    def render(self, item: Item, surface: Surface) -> Rendered:
+        """Text and files as they are."""
+        return rendering.render(item, surface, media.LIMITS)
+
+    @hookimpl
+    def compose_rules(self, facts: ComposeFacts) -> ComposeRules:
+        """A text may be written at any time, to anything but a sender's name."""
+        if not numbers.can_receive(facts.address):
+            return ComposeRules(may="closed", why="This sender is a name and takes no answers")
+        return ComposeRules(max_length=rendering.MAX_LENGTH)
+
+    @hookimpl
+    def normalise_address(self, text: str) -> Address:
+        """A phone number as it is written in the channel's country, or a short code."""
+        return numbers.typed(text, self._country)
+
+    @hookimpl
+    def own_addresses(self) -> tuple[Address, ...]:
+        """The numbers of the settings; without any, the Messaging Service."""
+        service = self._settings.messaging_service_sid
+        if not self._settings.numbers and service is not None:
+            return (Address(scheme=SERVICE, value=service, display="Messaging Service"),)
+        return tuple(numbers.own(number) for number in self._settings.numbers)
+
+    @hookimpl
+    async def fetch_media(self, ctx: Context, ref: MediaRef) -> FetchedMedia:
+        """A file that came in, with the account's credentials."""
+        return await media.fetch(ctx, ref, self._settings)
+
+    @hookimpl
+    async def health(self, ctx: Context) -> Health:
+        """Whether the account answers and is open."""
+        try:
+            return await (await _sending(ctx)).health(ctx, self._settings)
+        except CredentialsInvalid as error:
+            return Health(state="needs_attention", reason=error.detail)
+        except (Temporary, OutcomeUnknown) as error:
+            return Health(state="transient", reason=error.detail)
+        except HookError as error:
+            return Health(state="degraded", reason=error.detail)
+
+
+async def _sending(ctx: Context) -> ModuleType:
+    """The module ``sending``, which needs Twilio's client: imported when it is first needed, and
+    not on the channel's loop."""
+    name = "hub_sms_twilio.sending"
+    return sys.modules.get(name) or await ctx.run_blocking(import_module, name)
