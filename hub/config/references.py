@@ -25,6 +25,9 @@ class Referenced(str):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return "Referenced(***)"
+
 
 LookUp = Callable[[Literal["env", "file"], str, Keys], Any]
 """Gives the value of a reference: its kind, what it names, and the keys where it stands."""

@@ -135,6 +135,7 @@ more = [{ deep = { env = "PORT" } }]
     assert config.hub.secret_key is not None
     assert config.hub.secret_key.reveal() == "k" * 32
     assert "k" * 32 not in repr(config)
+    assert "from-a-file" not in repr(config)
     (channel,) = config.channels
     assert channel.id == "sms"
     assert channel.settings == {"token": "from-a-file", "more": [{"deep": "81"}]}
