@@ -12,6 +12,7 @@ from hub_simulator.sms import read
 from hub.plugin import (
     CredentialsInvalid,
     Delivery,
+    KvEntry,
     Message,
     OptIn,
     OptOut,
@@ -70,6 +71,33 @@ async def test_an_accepted_message_is_sent_delivered_and_read_once_it_is_seen() 
         assert statuses(world) == ["sent", "delivered", "read"]
         named = {e.external_id for e in world.ctx.events if isinstance(e, Receipt)}
         assert named == {accepted.external_id}
+
+
+async def test_a_message_seen_just_as_its_receipts_end_is_read_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "ABANDONED", 3600.0)
+    async with running() as world:
+        looked, go_on = asyncio.Event(), asyncio.Event()
+        get = world.ctx.kv.get
+
+        async def slow_for_the_carrier(key: str) -> KvEntry | None:
+            entry = await get(key)
+            task = asyncio.current_task()
+            carrier = task is not None and "Network._carry" in repr(task.get_coro())
+            if carrier and statuses(world)[-1:] == ["delivered"]:
+                nothing_due = entry is not None and '"due":[{' not in entry.value
+                if nothing_due:
+                    looked.set()
+                    await go_on.wait()
+            return entry
+
+        monkeypatch.setattr(world.ctx.kv, "get", slow_for_the_carrier)
+        accepted = await world.send("t1")
+        await looked.wait()
+        await world.see(accepted.external_id)
+        go_on.set()
+        await world.until(lambda phone: phone.messages[0].told[-1] == "read")
 
 
 async def test_a_message_not_delivered_yet_cannot_be_read() -> None:

@@ -33,14 +33,14 @@ async def test_the_page_and_all_it_refers_to_are_served_without_inline_script() 
         assert page.content_type == "text/html; charset=utf-8"
         assert "script-src 'self'" in page.headers["Content-Security-Policy"]
         assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", html)
-        wanted = set(re.findall(r'(?:src|href)="([^"]+)"', html))
+        wanted = set(re.findall(r'(?:src|href)="([^"/]+)"', html))
         scripts = {"phone.js"}
         while scripts:
             source = (await world.call("GET", scripts.pop())).body.decode()
             imported = set(re.findall(r'from "\./([^"]+)"', source))
             scripts |= imported - wanted
             wanted |= imported
-        assert wanted == {"phone.css", "phone.js", "hub.js", "draw.js", "pictures.js"}
+        assert wanted == {"phone.css", "phone.svg", "phone.js", "hub.js", "draw.js", "pictures.js"}
         for path in wanted:
             assert (await world.call("GET", path)).status == 200
 
@@ -58,7 +58,10 @@ async def test_everything_in_the_page_folder_is_served_or_a_sample() -> None:
         assert len(samples) == len(list(files.joinpath("samples").iterdir()))
 
 
-async def test_events_show_the_phone_and_wait_for_what_is_new() -> None:
+async def test_events_show_the_phone_and_wait_for_what_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "LOOK_AGAIN", 60.0)
     async with running() as world:
         first = told(await world.call("GET", "events", number="202 555 0142"))
         assert first["phone"]["number"] == CUSTOMER
@@ -69,7 +72,8 @@ async def test_events_show_the_phone_and_wait_for_what_is_new() -> None:
         await world.call("GET", "events", number="+447700900123", since="7")
         assert not waiting.done()
         await world.text("Anybody there?")
-        news = told(await waiting)
+        async with asyncio.timeout(5):
+            news = told(await waiting)
         assert [m["text"] for m in news["phone"]["messages"]] == ["Anybody there?"]
         assert news["version"] != first["version"]
 

@@ -21,6 +21,7 @@ from hub_simulator.phone import (
 from hub_simulator.sms import body_of, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hub.plugin import HookError, Message, Receipt, Temporary
 from plugins.simulator.tests.world import OWN, MemoryKv, World, running
@@ -173,6 +174,11 @@ def test_a_phone_full_of_what_is_due_takes_no_more() -> None:
     phone = Phone(number="+12025550142", messages=tuple(waiting))
     with pytest.raises(Temporary):
         encode(phone)
+    almost = Phone(number="+12025550142", messages=tuple(waiting[:8]))
+    assert decode(encode(almost)) == almost
+    settled = replace(waiting[8], due=())
+    with pytest.raises(Temporary):
+        encode(with_message(almost, settled))
 
 
 async def test_two_processes_change_one_phone_without_losing_anything() -> None:

@@ -44,6 +44,7 @@ SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 PAGE_FILES = {
     "phone": ("phone.html", "text/html; charset=utf-8"),
+    "phone.svg": ("phone.svg", "image/svg+xml"),
     "phone.css": ("phone.css", "text/css; charset=utf-8"),
     "phone.js": ("phone.js", "text/javascript; charset=utf-8"),
     "hub.js": ("hub.js", "text/javascript; charset=utf-8"),
@@ -243,8 +244,8 @@ class Page:
         phones, _ = self._live()
         phone, _ = await phones.get(request.query.get("number", ""))
         wanted = request.query.get("id", "")
-        held = (p for m in phone.messages for p in m.pictures if p.held == "hub")
-        picture = next((each for each in held if each.id == wanted), None)
+        files = (picture for message in phone.messages for picture in message.pictures)
+        picture = next((each for each in files if each.id == wanted), None)
         if picture is None:
             return _problem(404, "the phone has no such file")
         try:

@@ -5,6 +5,7 @@ const exactClock = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",
+  hourCycle: "h23",
   fractionalSecondDigits: 1,
 });
 
@@ -98,10 +99,9 @@ export function drawLine(line) {
     directions[line.direction],
   );
   const words = element("span", { className: "words" }, line.text);
-  const body = line.body
-    ? element("details", {}, element("summary", {}, "Body"), element("pre", {}, pretty(line.body)))
-    : null;
-  return element("li", {}, element("div", { className: "line" }, at, where, words), body);
+  if (!line.body) return element("li", {}, element("div", { className: "line" }, at, where, words));
+  const summary = element("summary", { className: "line" }, at, where, words);
+  return element("li", {}, element("details", {}, summary, element("pre", {}, pretty(line.body))));
 }
 
 function pretty(body) {

@@ -6,7 +6,7 @@ import { post, Refused } from "./hub.js";
 const LONGEST_SIDE = 1600;
 const QUALITIES = [0.85, 0.7, 0.5];
 
-/** `changed` is called with the ids that are chosen now. */
+/** `problem` is called with words when an upload is refused. */
 export class Pictures {
   #chosen = [];
 
@@ -20,7 +20,12 @@ export class Pictures {
     document.getElementById("samples").append(...items);
     document.getElementById("upload").addEventListener("change", (event) => this.#upload(event));
     this.menu.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#closeMenu();
+      if (event.key !== "Escape") return;
+      this.#closeMenu();
+      this.menu.querySelector("summary").focus();
+    });
+    document.addEventListener("pointerdown", (event) => {
+      if (!this.menu.contains(event.target)) this.#closeMenu();
     });
   }
 
