@@ -38,7 +38,11 @@ class Harmless(HTMLParser):
     def handle_comment(self, data: str) -> None:
         pytest.fail(f"a comment is left: {data!r}")
 
-    handle_decl = handle_pi = unknown_decl = handle_comment
+    def handle_decl(self, decl: str) -> None:
+        pytest.fail(f"a declaration is left: {decl!r}")
+
+    def handle_pi(self, data: str) -> None:
+        pytest.fail(f"an instruction is left: {data!r}")
 
 
 def harmless(html: str) -> str:
