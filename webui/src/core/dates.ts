@@ -37,7 +37,7 @@ function sameYear(a: number, b: number, zone: Zone): boolean {
 
 /** "14:55" */
 export function clockTime(iso: string, zone: Zone): string {
-  return format(zone, { hour: "2-digit", minute: "2-digit" }).format(Date.parse(iso));
+  return format(zone, { timeStyle: "short" }).format(Date.parse(iso));
 }
 
 /** "Thursday, 19 November 2026, 14:55:02": what a title shows. */
@@ -92,12 +92,4 @@ export function dayLabel(iso: string, now: number, zone: Zone): string {
     month: "long",
     ...(sameYear(at, now, zone) ? {} : { year: "numeric" }),
   }).format(at);
-}
-
-/** "18:04 there" needs the wall clock of a moment; "Scheduled for 17:00" a date when not today. */
-export function momentLabel(iso: string, now: number, zone: Zone): string {
-  const time = clockTime(iso, zone);
-  return dayKey(iso, zone) === dayNumber(now, zone)
-    ? time
-    : `${format(zone, { day: "numeric", month: "short" }).format(Date.parse(iso))}, ${time}`;
 }

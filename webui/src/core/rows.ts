@@ -1,4 +1,4 @@
-import { Cell, CellMap } from "./cell";
+import { type Cell, CellMap } from "./cell";
 import type { ThreadRow } from "./wire";
 
 /** Every conversation the page knows, one cell each, and the position each is true at. */

@@ -7,6 +7,3 @@ export interface MenuItem {
   /** Set on the items of a choice. */
   checked?: boolean;
 }
-
-/** The menus are not needed for first paint: fetched when the page is idle, or when opened. */
-export const loadMenu = () => import("./Menu.svelte").then((module) => module.default);
