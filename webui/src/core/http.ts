@@ -1,7 +1,7 @@
 import createClient from "openapi-fetch";
 
 import type { paths } from "./api";
-import { problemOf, Unreachable } from "./problem";
+import { refusalOf, Unreachable } from "./problem";
 import type { Attachment, Frame, Kind, Scope, ThreadPatch } from "./wire";
 
 export interface HttpPorts {
@@ -85,10 +85,7 @@ export class Http {
     const { response } = answer;
     if (!response.ok) {
       if (response.status === 401) this.onSignedOut();
-      const problem = await problemOf(response);
-      throw answer.error && !problem.problem
-        ? await problemOf(new Response(JSON.stringify(answer.error), response))
-        : problem;
+      throw refusalOf(response, answer.error);
     }
     return {
       data: answer.data as NonNullable<A["data"]>,
@@ -264,13 +261,10 @@ export class Http {
     const url = `${this.#ports.origin}/api/v1/organisations/${encodeURIComponent(org)}/attachments`;
     const headers: Record<string, string> = this.csrf === null ? {} : { "X-CSRF-Token": this.csrf };
     const answer = await this.#data(
-      this.#ports
-        .upload({ url, headers, file, name, progress, signal })
-        .then(async (response) =>
-          response.ok
-            ? { data: (await response.json()) as Attachment, response }
-            : { error: true, response },
-        ),
+      this.#ports.upload({ url, headers, file, name, progress, signal }).then(async (response) => {
+        const body: unknown = await response.json().catch(() => null);
+        return response.ok ? { data: body as Attachment, response } : { error: body, response };
+      }),
     );
     return answer as Attachment;
   }

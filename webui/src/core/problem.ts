@@ -21,12 +21,9 @@ export class Refused extends Error {
 /** There was no answer at all. */
 export class Unreachable extends Error {}
 
-export async function problemOf(response: Response): Promise<Refused> {
+/** The refusal an answer tells of; `body` is what it carried, if that could be read. */
+export function refusalOf(response: Response, body: unknown): Refused {
   const after = Number(response.headers.get("Retry-After") ?? NaN);
-  const body: unknown = await response
-    .clone()
-    .json()
-    .catch(() => null);
   const problem = body !== null && typeof body === "object" ? (body as Problem) : null;
   return new Refused(response.status, problem, Number.isFinite(after) ? after : null);
 }

@@ -8,7 +8,7 @@ import { clockTime, dayLabel, fullTime, longDate, rowTime, spokenTime } from "./
 import { describeEvent } from "./events";
 import { badgeCount, fileSize, firstName, initials, shortenFileName } from "./names";
 import { formatPlace, parsePlace } from "./place";
-import { isWhole } from "./rows";
+import { isWhole, Rows } from "./rows";
 import { byActivity, matches } from "./scope";
 import { addressFault } from "./start";
 import { merge, outranks } from "./status";
@@ -153,6 +153,18 @@ describe("a scope", () => {
       row("c", { sort_at: minutesAgo(2) }),
     ];
     expect(rows.sort(byActivity).map((each) => each.id)).toEqual(["b", "c", "a"]);
+  });
+
+  it("hands out one cell per row, which follows it", () => {
+    const rows = new Rows();
+    const cell = rows.at("t1");
+    expect(cell.get()).toBeNull();
+    rows.put(row("t1"), 2);
+    expect(rows.put(row("t1", { unread: 9 }), 1)).toBe(false);
+    rows.patch("t1", { unread: 3 });
+    rows.patch("t2", { unread: 3 });
+    expect(cell.get()?.unread).toBe(3);
+    expect(rows.all()).toHaveLength(1);
   });
 
   it("knows a row that cannot be shown", () => {

@@ -1,0 +1,151 @@
+import { describe, expect, it } from "vitest";
+
+import { me, TestServer } from "../../tests/world";
+import { Http } from "./http";
+import { reasonOf, refusalOf, Refused, Unreachable } from "./problem";
+import { Session } from "./session";
+
+function make() {
+  const server = new TestServer();
+  const http = new Http({
+    origin: "http://hub.test",
+    fetch: server.fetch,
+    upload: () => Promise.resolve(new Response(null, { status: 413 })),
+  });
+  return { server, http, session: new Session(http) };
+}
+
+const problem = (status: number, more: object = {}) => ({
+  status,
+  body: { type: "about:blank", title: "No", status, detail: "Not this time.", ...more },
+});
+
+describe("a session", () => {
+  it("begins with who is there, or with nobody, or without a server", async () => {
+    const { server, session } = make();
+    server.on("GET /api/v1/me", { body: me });
+    await session.begin();
+    expect(session.state.get()).toBe("in");
+    const nobody = make();
+    nobody.server.on("GET /api/v1/me", problem(401));
+    await nobody.session.begin();
+    expect(nobody.session.state.get()).toBe("out");
+    const down = make();
+    down.server.on("GET /api/v1/me", () => new TypeError("no network"));
+    await down.session.begin();
+    expect(down.session.state.get()).toBe("unreachable");
+  });
+
+  it("signs in, and sends the token back on every change", async () => {
+    const { server, session } = make();
+    server
+      .on("POST /api/v1/session", { body: { csrf_token: "fresh" }, status: 201 })
+      .on("GET /api/v1/me", { body: { ...me, csrf_token: null } })
+      .on("DELETE /api/v1/session", { status: 204 });
+    expect(await session.signIn("mira@example.com", "right")).toBeNull();
+    expect(session.state.get()).toBe("in");
+    await session.signOut();
+    expect(server.last("DELETE /api/v1/session")?.headers.get("X-CSRF-Token")).toBe("fresh");
+    expect(server.last("GET /api/v1/me")?.headers.get("X-CSRF-Token")).toBeNull();
+    expect(session.me.get()).toBeNull();
+  });
+
+  it("says why signing in failed", async () => {
+    const { server, session } = make();
+    server.on("POST /api/v1/session", problem(401));
+    expect(await session.signIn("a@b.c", "x")).toMatch(/not right/);
+    server.on("POST /api/v1/session", { ...problem(429), headers: { "Retry-After": "42" } });
+    expect(await session.signIn("a@b.c", "x")).toBe("Too many attempts. Try again in 42 seconds.");
+    server.on("POST /api/v1/session", problem(403, { code: "disabled" }));
+    expect(await session.signIn("a@b.c", "x")).toBe("Not this time.");
+    server.on("POST /api/v1/session", () => new TypeError("no network"));
+    expect(await session.signIn("a@b.c", "x")).toBe("The server cannot be reached.");
+    expect(session.state.get()).toBe("starting");
+  });
+
+  it("asks for a new password after a one-time one", async () => {
+    const { server, session } = make();
+    server
+      .on("POST /api/v1/session", { body: { csrf_token: "fresh" }, status: 201 })
+      .on("GET /api/v1/me", { body: { ...me, must_change_password: true } })
+      .on(
+        "POST /api/v1/me/password",
+        problem(422, { errors: [{ field: "new", message: "Too short." }] }),
+      );
+    await session.signIn("a@b.c", "once");
+    expect(session.state.get()).toBe("password");
+    expect(await session.changePassword("once", "short")).toBe("Too short.");
+    server.on("POST /api/v1/me/password", { status: 204 }).on("GET /api/v1/me", { body: me });
+    expect(await session.changePassword("once", "a long enough one")).toBeNull();
+    expect(session.state.get()).toBe("in");
+  });
+
+  it("is lost when the server no longer knows it, and found by signing in", async () => {
+    const { server, http, session } = make();
+    server.on("GET /api/v1/me", { body: me }).on("GET /members", problem(401));
+    await session.begin();
+    await expect(http.members("main")).rejects.toBeInstanceOf(Refused);
+    expect(session.state.get()).toBe("lost");
+    server.on("POST /api/v1/session", { body: { csrf_token: "again" }, status: 201 });
+    await session.signIn("mira@example.com", "right");
+    expect(session.state.get()).toBe("in");
+  });
+});
+
+describe("a refusal in words", () => {
+  const refused = (status: number, detail: string | null = null) =>
+    new Refused(
+      status,
+      detail === null ? null : { type: "", title: "", status, detail },
+      status === 429 ? 300 : null,
+    );
+
+  it.each([
+    [new Unreachable("down"), "The server cannot be reached."],
+    [new Error("?"), "Something unexpected went wrong."],
+    [refused(401), "Your session has ended."],
+    [refused(429), "Too many attempts. Try again in 5 minutes."],
+    [new Refused(429, null, null), "Too many attempts."],
+    [refused(422, "The contact has opted out."), "The contact has opted out."],
+    [refused(403), "You do not have the right to do this."],
+    [refused(404), "It is no longer there."],
+    [refused(413), "It is too large."],
+    [refused(500), "The server answered with an error (500)."],
+  ])("%s", (error, words) => {
+    expect(reasonOf(error)).toBe(words);
+  });
+
+  it("is made of any answer, also one that is no problem document", () => {
+    const answer = refusalOf(new Response("<html>", { status: 502 }), "<html>");
+    expect(answer).toMatchObject({ status: 502, problem: null, retryAfter: null });
+    expect(answer.passing).toBe(true);
+    expect(refused(422).passing).toBe(false);
+  });
+
+  it("is the same for an upload", async () => {
+    const { http } = make();
+    const signal = new AbortController().signal;
+    const sending = http.upload("main", new Blob(["x"]), "x.png", () => undefined, signal);
+    await expect(sending).rejects.toMatchObject({ status: 413 });
+  });
+
+  it("needs nobody to hear of it", async () => {
+    const http = new Http({
+      origin: "http://hub.test",
+      fetch: () => Promise.resolve(new Response(null, { status: 401 })),
+      upload: () => Promise.reject(new Error("unused")),
+    });
+    await expect(http.me()).rejects.toMatchObject({ status: 401 });
+  });
+
+  it("is left alone when a request was called off", async () => {
+    const http = new Http({
+      origin: "http://hub.test",
+      fetch: () => Promise.reject(new DOMException("off", "AbortError")),
+      upload: () => Promise.reject(new Error("unused")),
+    });
+    await expect(http.changes("main", 1, 25, new AbortController().signal)).rejects.toMatchObject({
+      name: "AbortError",
+    });
+  });
+});

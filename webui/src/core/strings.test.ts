@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+
+import { en } from "./strings.en";
+
+type Catalogue = { readonly [key: string]: unknown };
+
+/** Every string of a catalogue, those that take values with some. */
+function strings(catalogue: Catalogue, path = ""): [string, unknown][] {
+  return Object.entries(catalogue).flatMap(([key, value]) => {
+    const at = `${path}.${key}`;
+    if (typeof value === "function") {
+      const say = value as (...values: number[]) => unknown;
+      return [
+        [at, say(2, 3, 4)],
+        [`${at} (one)`, say(1, 1, 1)],
+        [`${at} (many)`, say(200, 100, 50)],
+      ];
+    }
+    return typeof value === "object" && value !== null
+      ? strings(value as Catalogue, at)
+      : [[at, value]];
+  });
+}
+
+describe("the catalogue", () => {
+  it.each(strings(en))("%s says something", (_, said) => {
+    expect(said).toBeTypeOf("string");
+    expect(said).not.toMatch(/undefined|\[object/);
+    expect(said).not.toMatch(/!|\bplease\b/i);
+  });
+});
+
+it("does without what is not known", () => {
+  expect(en.entry.failed(null)).toBe("Failed");
+  expect(en.entry.failedFile(null)).toBe("The file could not be fetched");
+  expect(en.details.consentTitle("by text", "Friday", null)).toBe("Friday, by text");
+  expect(en.top.title(0, "Messages")).toBe("Messages");
+});
