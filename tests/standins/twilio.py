@@ -160,9 +160,10 @@ class TwilioStandIn:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._client = httpx2.Client(trust_env=False, timeout=15)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._serving = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._serving = threading.Thread(
+            target=lambda: self._server.serve_forever(poll_interval=0.02), daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._serving.start()
@@ -280,7 +281,7 @@ class TwilioStandIn:
     def message(self, sid: str) -> Stored:
         """The message of that id."""
         with self._lock:
-            return next(each for each in self.messages if each.sid == sid)
+            return {each.sid: each for each in self.messages}[sid]
 
     @property
     def sent(self) -> list[Stored]:
@@ -443,7 +444,7 @@ class TwilioStandIn:
             self._check(self._spec.iter_request_errors(asked))
             self._check_addresses(request)
         status, headers, body = self._answer(request)
-        if described and status < 400 and not isinstance(self._mood(request), Answer):
+        if described and status < 300 and not isinstance(self._mood(request), Answer):
             given = MockResponse(body, status, headers, "application/json")
             self._check(self._spec.iter_response_errors(asked, given))
         return status, headers, body
@@ -542,6 +543,11 @@ class TwilioStandIn:
                 """Nothing on the terminal."""
 
         return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
 
 @functools.cache

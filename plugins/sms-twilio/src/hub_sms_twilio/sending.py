@@ -65,22 +65,22 @@ async def reconcile(ctx: Context, message: Outbound, settings: Settings) -> Reco
 
     Not by ``DateSent``, by which the API can filter: what waits in the queue has none yet.
     """
-    began = message.started_at
     part = _part(message)
-    if began is None:
+    if message.started_at is None:
         return Reconciled(outcome="unknown")
+    since = message.started_at - CLOCKS_APART
     client = api.client(ctx, settings.account_sid, settings.credentials, TIMEOUT)
     sender = _sender(message, settings).get("from_")
     wanted = {"to": message.address.value} | ({"from_": sender} if sender else {})
     page = await client.messages.page_async(**wanted, page_size=LOOKED_AT)
     newest = list(page)
-    same = [each for each in newest if _is_it(each, part, began - CLOCKS_APART)]
+    same = [each for each in newest if _is_it(each, part, since)]
     if same:
         earliest = min(same, key=lambda each: each.date_created)
         status = STATUSES.get(str(earliest.status), "queued")
         return Reconciled(outcome="found", external_id=earliest.sid, status=status)
-    full = len(newest) == LOOKED_AT and all(_is_since(each, began) for each in newest)
-    settled = ctx.clock.now() - began >= SETTLED
+    full = len(newest) == LOOKED_AT and all(_is_since(each, since) for each in newest)
+    settled = ctx.clock.now() - message.started_at >= SETTLED
     return Reconciled(outcome="absent" if settled and not full else "unknown")
 
 
