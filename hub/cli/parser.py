@@ -73,7 +73,7 @@ def _add_user(
     )
     adding.add_argument("--name", help="what colleagues see (default: the email address)")
     adding.add_argument("--organisation", metavar="SLUG", help="needed if there are several")
-    adding.add_argument("--role", default="agent", help="(default: agent)")
+    adding.add_argument("--role", default="User SMS", help="(default: User SMS)")
     actions.add_parser("password", help="set a person's password", parents=[configured, password])
 
 

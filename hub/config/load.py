@@ -55,6 +55,7 @@ class _PluginTable(Struct, frozen=True):
     organisation: str | None = None
     enabled: bool = True
     name: str | None = None
+    allow_hosts: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -173,6 +174,7 @@ class _PluginSections:
             plugin=table.plugin,
             enabled=table.enabled,
             name=table.name,
+            allow_hosts=table.allow_hosts,
             settings=settings,
             origin=origin,
         )

@@ -7,7 +7,7 @@ belongs to another organisation is not found.
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
@@ -78,9 +78,10 @@ class Guard:
     async def require(self, connection: Connection, name: str, org: str | None) -> Who:
         """Who asks, if they have the right ``name`` (in organisation ``org``)."""
         who = await self._authenticate(connection)
-        if connection.scope["type"] == "websocket":
+        scope = cast("dict[str, Any]", connection.scope)
+        if scope["type"] == "websocket":
             self._check_origin(connection)
-        elif connection.scope.get("method", "GET") not in _SAFE:
+        elif scope.get("method", "GET") not in _SAFE:
             self._check_csrf(connection, who)
         if org is not None:
             membership = await self._membership(who.user.id, org)

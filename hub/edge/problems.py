@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import (
     HTTPException,
     ValidationException,
@@ -86,12 +86,11 @@ def problem_of(error: Exception) -> ProblemError:
 
 
 def _fields(error: ValidationException) -> list[FieldError]:
-    found: list[FieldError] = []
-    for part in error.extra if isinstance(error.extra, list) else []:  # pyright: ignore
-        facts: dict[str, Any] = dict(part)  # pyright: ignore[reportUnknownArgumentType]
-        found.append(
-            FieldError(field=str(facts.get("key", "")), message=str(facts.get("message", "")))
-        )
+    extra = cast("list[dict[str, Any]]", error.extra if isinstance(error.extra, list) else [])
+    found = [
+        FieldError(field=str(part.get("key", "")), message=str(part.get("message", "")))
+        for part in extra
+    ]
     return found or [FieldError(field="", message=error.detail)]
 
 
@@ -103,6 +102,6 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     return Response(
         problem.problem,
         status_code=problem.problem.status,
-        media_type=PROBLEM or MediaType.JSON,
+        media_type=PROBLEM,
         headers=problem.headers,
     )

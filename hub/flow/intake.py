@@ -104,7 +104,15 @@ class Intake:
             or delivery.source not in {"http", "replay"}
             or channel.info.can.verifies == "none"
         )
-        keep = _Keep(channel.organisation_id, channel.id, id_, delivery, ingested.proof, attempts)
+        keep = _Keep(
+            channel.organisation_id,
+            channel.id,
+            id_,
+            delivery,
+            ingested.proof,
+            attempts,
+            delivery_id is not None,
+        )
         if ingested.result is not None and trusted:
             taken = await self._understood(channel, keep, ingested.result)
         else:
@@ -120,7 +128,7 @@ class Intake:
     ) -> Taken:
         """Keep what came for a channel that could not be loaded: it is verified when replayed."""
         id_ = self._ids.new()
-        keep = _Keep(organisation_id, failed.id, id_, delivery, None, 0)
+        keep = _Keep(organisation_id, failed.id, id_, delivery, None, 0, again=False)
         taken = await self._keep_unverified(keep, "the channel could not be loaded")
         self.counts[failed.id, taken.state] += 1
         return taken
@@ -237,12 +245,14 @@ class Intake:
 
     async def _not_understood(self, keep: _Keep, error: Exception, *, trusted: bool) -> Taken:
         if isinstance(error, Unverified):
+            if keep.again:  # it was kept unread, and turns out to be nobody's
+                await self._writer.record(await self._kept(keep, "refused", error.detail))
             return Taken(state="refused", status=403, reason=error.detail)
         if trusted:
             if isinstance(error, Temporary):
                 return await self._quarantine(keep, error.detail, again=True)
             return await self._quarantine(keep, str(error) or type(error).__name__)
-        if isinstance(error, Malformed):
+        if isinstance(error, Malformed) and not keep.again:
             return Taken(state="refused", status=400, reason=error.detail)
         return await self._keep_unverified(keep, str(error) or type(error).__name__)
 
@@ -257,7 +267,7 @@ class Intake:
     async def _keep_unverified(self, keep: _Keep, reason: str) -> Taken:
         key = (keep.organisation_id, keep.channel_id)
         count, size = self.unverified.get(key, (0, 0))
-        if keep.attempts <= 1:
+        if not keep.again:
             if count >= self._largest_count or size + len(keep.delivery.body) > self._largest_bytes:
                 raise UnverifiedFull(keep.channel_id)
             self.unverified[key] = (count + 1, size + len(keep.delivery.body))
@@ -307,6 +317,8 @@ class _Keep(Struct, frozen=True):
     delivery: Delivery
     proof: Verification | None
     attempts: int
+    again: bool
+    """Whether it was kept before."""
 
     @property
     def received_at(self) -> int:

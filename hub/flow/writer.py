@@ -67,6 +67,11 @@ class Writer:
         self.trouble: str | None = None
         """Why the last batch could not be committed; ``None`` when it could."""
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to be committed."""
+        return self._waiting
+
     async def start(self) -> None:
         """Begin to write. Call on the loop that the callers are on."""
         self._loop = asyncio.get_running_loop()

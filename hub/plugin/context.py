@@ -8,6 +8,7 @@ recorded by tests.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
@@ -30,8 +31,6 @@ class HttpResponse(Struct, frozen=True, kw_only=True):
 
     def json(self) -> Any:
         """The body as JSON; raises ``ValueError`` (an HTML page of a gateway is not)."""
-        import json
-
         return json.loads(self.body)
 
     def text(self) -> str:

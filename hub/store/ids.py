@@ -19,7 +19,7 @@ class Ids:
     """Makes ids; one per process, usable from any thread."""
 
     def __init__(self, node: int) -> None:
-        self._node = node % NODES
+        self.node = node
         self._lock = threading.Lock()
         self._slot = 0  # milliseconds << 10 | counter, of the last id
 
@@ -29,7 +29,7 @@ class Ids:
             now = (int(time.time() * 1000) - EPOCH_MS) << 10
             self._slot = max(self._slot + 1, now)
             milliseconds, counter = divmod(self._slot, _COUNTERS)
-            return (milliseconds << 22) | (self._node << 10) | counter
+            return (milliseconds << 22) | (self.node % NODES << 10) | counter
 
 
 def shown(id_: int) -> str:

@@ -135,3 +135,10 @@ async def attachment_by_id(
     )
     row = (await connection.execute(statement)).first()
     return None if row is None else struct(AttachmentRow, row)
+
+
+async def attachment_anywhere(connection: AsyncConnection, id_: int) -> AttachmentRow | None:
+    """One file, for whoever holds a signed link to it."""
+    statement = sa.select(*_ATTACHMENT).where(t.attachments.c.id == id_)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else struct(AttachmentRow, row)

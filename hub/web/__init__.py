@@ -1,0 +1,95 @@
+"""The core's HTTP and WebSocket edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, Response, Router, asgi
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Receive, Scope, Send
+
+import hub
+from hub.edge.guards import PUBLIC, Guard, right
+from hub.edge.problems import answer
+from hub.web import files, health, messages, organisation, pages, session, stream, threads
+from hub.web.docs import PlainDocs
+from hub.web.parts import Parts
+from hub.web.webhooks import Webhooks
+
+_ROUTES = [
+    session.router,
+    threads.router,
+    messages.router,
+    organisation.router,
+    files.router,
+    *files.offered,
+    stream.router,
+    health.alive,
+    health.ready,
+    health.metrics,
+    pages.app,
+    pages.asset,
+    pages.root_file,
+]
+LARGEST_REQUEST = 2_000_000
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_web(parts: Parts, guard: Guard, webhooks: Webhooks) -> Litestar:
+    """The ASGI application."""
+
+    @asgi("/hooks", is_mount=True, copy_scope=True, opt=right(PUBLIC))
+    async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
+        await webhooks(scope, receive, send)
+
+    return Litestar(
+        route_handlers=[*_ROUTES, hooks],
+        guards=[guard],
+        exception_handlers={Exception: answer},
+        after_request=_headers,
+        openapi_config=_openapi(),
+        request_max_body_size=LARGEST_REQUEST,
+        state=State({"parts": parts}),
+        logging_config=None,
+    )
+
+
+def describe() -> dict[str, Any]:
+    """The OpenAPI document, without a hub."""
+    app = Litestar(route_handlers=_ROUTES, openapi_config=_openapi(), logging_config=None)
+    return app.openapi_schema.to_schema()
+
+
+def _headers(response: Response[Any]) -> Response[Any]:
+    for name, value in _SAFE.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Channel Hub",
+        version=hub.__version__,
+        openapi_router=Router(
+            "/api", route_handlers=[], include_in_schema=False, opt=right(PUBLIC)
+        ),
+        render_plugins=[
+            JsonRenderPlugin(path="/openapi.json"),
+            PlainDocs(path="/docs", media_type="text/html"),  # pyright: ignore[reportArgumentType]
+        ],
+        components=Components(
+            security_schemes={
+                "session": SecurityScheme(
+                    type="apiKey", name="hub_session", security_scheme_in="cookie"
+                )
+            }
+        ),
+        security=[{"session": []}],
+    )

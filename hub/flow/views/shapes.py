@@ -203,7 +203,7 @@ class ThreadCounts(Struct, kw_only=True):
     """Conversations with unread messages whatever the scope: the badge on Messages."""
 
 
-class ThreadPatch(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ThreadPatch(Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; a field left out stays. ``assignee_id: null`` unassigns."""
 
     assignee_id: str | Any | None = field(default="")

@@ -45,7 +45,7 @@ EVENTS_OF_A_CAPABILITY = {
 }
 
 
-class LoadFailed(Exception):  # noqa: N818  # says what happened, not that it is an error
+class LoadFailed(Exception):  # says what happened, not that it is an error
     """The plugin cannot be run; ``problems`` has every reason."""
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -1,0 +1,47 @@
+"""Putting the parts together, and what the command line calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hub.app.commands import (
+    ReplayReport,
+    add_user,
+    check,
+    list_plugins,
+    openapi,
+    replay,
+    set_password,
+)
+from hub.app.errors import StartupError
+
+if TYPE_CHECKING:
+    from hub.config import HubConfig
+
+
+def serve(config: HubConfig) -> int:
+    """Run a hub until a signal; the exit code."""
+    from hub.app.serve import serve as run  # noqa: PLC0415 — the server is needed here only
+
+    return run(config)
+
+
+def demo(config: HubConfig) -> int:
+    """Run a hub with conversations to look at, on a folder that is thrown away."""
+    from hub.app.serve import demo as run  # noqa: PLC0415
+
+    return run(config)
+
+
+__all__ = [
+    "ReplayReport",
+    "StartupError",
+    "add_user",
+    "check",
+    "demo",
+    "list_plugins",
+    "openapi",
+    "replay",
+    "serve",
+    "set_password",
+]

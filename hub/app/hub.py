@@ -1,0 +1,359 @@
+"""The one place where the parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import IO
+
+import sqlalchemy as sa
+import structlog
+from litestar import Litestar
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from hub.app.errors import StartupError
+from hub.app.setup import (
+    FirstAdmin,
+    ensure_admin,
+    ensure_organisations,
+    secret_key,
+    take_node,
+)
+from hub.config import HubConfig
+from hub.edge.guards import Guard, Who
+from hub.edge.sessions import Sessions
+from hub.flow.channels import Channels
+from hub.flow.compose import Composer
+from hub.flow.host import Channel, Limits, load_channel, now_ms
+from hub.flow.intake import Intake
+from hub.flow.media import Fetcher, MediaLinks
+from hub.flow.outbox import LEASE, Outbox
+from hub.flow.record import Record
+from hub.flow.relay import Relay
+from hub.flow.replay import Replay
+from hub.flow.services import ChannelKey, HubServices
+from hub.flow.stream import Stream
+from hub.flow.views.present import Presenter
+from hub.flow.writer import Unavailable, Writer
+from hub.plugin import Delivery, Temporary
+from hub.store import people
+from hub.store import tables as t
+from hub.store.blobs import Blobs
+from hub.store.database import Database
+from hub.store.ids import Ids
+from hub.store.migrate import NewerDatabaseError, migrate
+from hub.web import create_web
+from hub.web.webhooks import Webhooks
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 2.0
+"""Seconds after which a stream looks at the journal even if nobody told of a commit: another
+process may have made one."""
+
+
+class Hub:
+    """A running hub. ``start`` it on the loop that serves; ``stop`` it there."""
+
+    def __init__(self, config: HubConfig, environ: Mapping[str, str] = os.environ) -> None:
+        self.config = config
+        self.public_url = config.hub.public_url
+        self.first_admin: FirstAdmin | None = None
+        self._environ = environ
+        self._lock: IO[str] | None = None
+        self._relay: Relay | None = None
+        self.channels = Channels()
+        self._paused: dict[ChannelKey, str] = {}
+
+    async def open(self) -> None:
+        """The database and what writes to it, without anything that moves by itself."""
+        self._make_folder()
+        self.database = Database(self.config.hub.database)
+        self.blobs = Blobs(self.config.hub.data / "blobs")
+        await self._migrate()
+        self.ids = Ids(0)
+        self.writer = Writer(
+            self.database, Record(self.database.dialect, self.ids), self._committed
+        )
+        await self.writer.start()
+        try:
+            self.ids.node = await self.writer.execute(take_node)
+            self.organisations = await self.writer.execute(
+                lambda connection: ensure_organisations(connection, self.ids, self.config)
+            )
+            self.links = MediaLinks(secret_key(self.config), self.public_url)
+        except Unavailable as error:
+            raise StartupError(f"the database cannot be used: {self.writer.trouble}") from error
+        self.presenter = Presenter(self.channels)
+        self.stream = Stream(self.database, self.presenter, look_every=LOOK_EVERY)
+        self.intake = Intake(self.writer, self.blobs, self.ids)
+        self.replay = Replay(self.database, self.blobs, self.channels, self.intake)
+        self.composer = Composer(self.database, self.channels, self.ids)
+        self.sessions = Sessions(self.database, self.writer)
+        self.outbox = Outbox(
+            self.database,
+            self.writer,
+            self.channels,
+            lease=int(self._environ.get("HUB_LEASE_MS", LEASE)),
+        )
+        self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
+
+    async def start(self) -> None:
+        """Everything: channels, outbox, stream. Raises ``StartupError``."""
+        self._only_one()
+        await self.open()
+        self.first_admin = await self.writer.execute(
+            lambda connection: ensure_admin(connection, self.ids, self.organisations, self._environ)
+        )
+        await self.load_channels()
+        self.intake.unverified = await self.replay.count_unverified()
+        if self.config.hub.redis is not None:
+            self._relay = Relay(self.config.hub.redis, self.stream.committed)
+            self._relay.start()
+        await self.outbox.start()
+        self.fetcher.start()
+        self.replay.start()
+
+    async def stop(self) -> None:
+        """Let what is under way end, and let go of everything."""
+        await self.replay.stop()
+        await self.fetcher.stop()
+        await self.outbox.stop()
+        await self.stream.stop()
+        await asyncio.gather(*(channel.shutdown() for channel in self.channels))
+        if self._relay is not None:
+            await self._relay.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """What ``open`` opened."""
+        await self.writer.stop()
+        await self.database.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def web(self) -> Litestar:
+        """The ASGI application."""
+        guard = Guard(self.database, self.sessions, self.public_url)
+        webhooks = Webhooks(self.channels, self.organisations, self.intake, guard, self.public_url)
+        return create_web(self, guard, webhooks)
+
+    # ------------------------------------------------------------------ opening
+
+    def _make_folder(self) -> None:
+        data = self.config.hub.data
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            probe = data / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StartupError(
+                f"the data folder {data} cannot be written to: {error.strerror}; make it "
+                "writable, or set another with HUB_DATA or [hub] data"
+            ) from error
+
+    def _only_one(self) -> None:
+        """One process per SQLite file: it holds leases and notices in memory."""
+        if not self.config.hub.database.startswith("sqlite"):
+            return
+        self._make_folder()
+        self._lock = (self.config.hub.data / "hub.lock").open("w", encoding="ascii")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartupError(
+                f"another hub is running on {self.config.hub.data}: stop it, or use PostgreSQL "
+                "for several processes"
+            ) from error
+
+    async def _migrate(self) -> None:
+        try:
+            before = await migrate(self.database)
+        except NewerDatabaseError as error:
+            raise StartupError(str(error)) from error
+        except (DBAPIError, sqlite3.Error, OSError) as error:
+            reason = getattr(error, "orig", None) or error
+            raise StartupError(
+                f"the database {self.database.url.render_as_string()} cannot be opened: {reason}"
+            ) from error
+        log.info("database.ready", revision_before=before)
+
+    def _committed(self, positions: dict[int, int]) -> None:
+        self.stream.committed(positions)
+        self.outbox.wake()
+        self.fetcher.wake()
+        if self._relay is not None:
+            self._relay.committed(positions)
+
+    # ------------------------------------------------------------------ channels
+
+    async def load_channels(self) -> None:
+        """Load and start what the configuration switches on."""
+        services = HubServices(
+            self.database,
+            self.writer,
+            self.blobs,
+            self.links,
+            self._channel_url,
+            self._emitted,
+        )
+        paused = await self._stored_pauses()
+        routes = _routes(self._environ.get("HUB_HTTP_ROUTES", ""))
+        for config in self.config.channels:
+            if not config.enabled:
+                continue
+            organisation_id = self.organisations[config.organisation]
+            channel = load_channel(
+                config,
+                organisation_id,
+                services,
+                allowed_hosts=config.allow_hosts,
+                routes=routes,
+                limits=Limits(),
+            )
+            self.channels.add(organisation_id, channel)
+            if not isinstance(channel, Channel):
+                log.error("channel.failed", channel=config.id, problems=channel.problems)
+                continue
+            channel.pause(paused.get(channel.key))
+            channel.changed = self._channel_changed
+        if self._environ.get("HUB_STRICT_PLUGINS") == "1" and self.channels.all_failed:
+            failed = self.channels.all_failed[0]
+            raise StartupError(f'channel "{failed.id}": {"; ".join(failed.problems)}')
+        self._warn_of_pretence()
+        await asyncio.gather(*(channel.startup() for channel in self.channels))
+
+    def _warn_of_pretence(self) -> None:
+        for slug, organisation_id in self.organisations.items():
+            real = {channel.info.real for channel in self.channels.of(organisation_id)}
+            if real == {True, False}:
+                log.warning(
+                    "channels.simulator_beside_real",
+                    organisation=slug,
+                    advice="switch the simulator off before customers are written to",
+                )
+
+    def _channel_changed(self, channel: Channel) -> None:
+        self.stream.announce(channel.organisation_id, lambda: self.presenter.channel(channel))
+        reason = channel.paused_reason
+        if self._paused.get(channel.key) != reason:
+            task = asyncio.ensure_future(self._store_pause(channel.key, reason))
+            task.add_done_callback(_log_failure)
+
+    async def pause_channel(
+        self, organisation_id: int, channel_id: str, reason: str | None
+    ) -> None:
+        """Stop a channel's sending, or let it go on; kept over restarts."""
+        channel = self.channels.get(organisation_id, channel_id)
+        if channel is not None:
+            await self._store_pause(channel.key, reason)
+            channel.pause(reason)
+
+    async def _store_pause(self, key: ChannelKey, reason: str | None) -> None:
+        channel = self.channels.get(*key)
+        if channel is None:
+            return
+        if reason is None:
+            self._paused.pop(key, None)
+        else:
+            self._paused[key] = reason
+        await self.writer.execute(lambda connection: _write_channel(connection, channel, reason))
+
+    async def _stored_pauses(self) -> dict[ChannelKey, str]:
+        own = t.channels.c
+        async with self.database.snapshot() as connection:
+            rows = (
+                await connection.execute(
+                    sa.select(own.organisation_id, own.id, own.paused_reason).where(own.paused)
+                )
+            ).all()
+        self._paused = {
+            (row.organisation_id, row.id): row.paused_reason or "Paused" for row in rows
+        }
+        return self._paused
+
+    def _channel_url(self, channel: ChannelKey, path: str) -> str:
+        slug = next(slug for slug, id_ in self.organisations.items() if id_ == channel[0])
+        base = f"{self.public_url}/hooks/{slug}/{channel[1]}"
+        return f"{base}/{path.lstrip('/')}" if path else base
+
+    async def _emitted(self, key: ChannelKey, delivery: Delivery) -> None:
+        channel = self.channels.get(*key)
+        if channel is None:
+            return
+        try:
+            await self.intake.take(channel, delivery)
+        except Unavailable as error:
+            raise Temporary(f"nothing can be stored now: {error}") from error
+
+    # ------------------------------------------------------------------ for routes
+
+    async def still_may(self, who: Who) -> bool:
+        """Whether a session still is what it was when the guard looked."""
+        session = await self.sessions.find(who.token)
+        if session is None:
+            return False
+        async with self.database.snapshot() as connection:
+            return who.member in await people.memberships(connection, who.user.id)
+
+    async def check(self) -> list[str]:
+        """What keeps the hub from working."""
+        trouble: list[str] = []
+        try:
+            async with self.database.snapshot() as connection:
+                await connection.execute(sa.select(1))
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is told
+            trouble.append(f"the database cannot be read: {type(error).__name__}")
+        if self.writer.trouble is not None:
+            trouble.append("the database cannot be written to")
+        return trouble
+
+
+def _write_channel(connection: Connection, channel: Channel, reason: str | None) -> None:
+    own = t.channels.c
+    named = (own.organisation_id == channel.organisation_id, own.id == channel.id)
+    values = {"paused": reason is not None, "paused_reason": reason}
+    if connection.execute(sa.select(own.id).where(*named)).first() is not None:
+        connection.execute(sa.update(t.channels).where(*named).values(**values))
+        return
+    row = {
+        "organisation_id": channel.organisation_id,
+        "id": channel.id,
+        "plugin": channel.info.name,
+        "shown": "{}",
+        "created_at": now_ms(),
+        **values,
+    }
+    connection.execute(sa.insert(t.channels), [row])
+
+
+def _routes(text: str) -> dict[str, str]:
+    """``host=base,host=base``: where requests for a host are sent instead, to try a channel
+    against a stand-in of its provider."""
+    pairs = (pair.partition("=") for pair in text.split(",") if pair)
+    return {host.strip(): base.strip() for host, _, base in pairs}
+
+
+def _log_failure(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("channel.not_stored", exc_info=task.exception())
+
+
+@asynccontextmanager
+async def running(
+    config: HubConfig, environ: Mapping[str, str] = os.environ
+) -> AsyncGenerator[Hub]:
+    """A hub from start to stop."""
+    hub = Hub(config, environ)
+    try:
+        await hub.start()
+        yield hub
+    finally:
+        if hasattr(hub, "writer"):
+            await hub.stop()

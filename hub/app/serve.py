@@ -1,0 +1,126 @@
+"""``hub serve`` and ``hub demo``: a hub behind uvicorn, in one process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+
+from hub.app.demo import fill
+from hub.app.errors import StartupError
+from hub.app.hub import Hub
+from hub.app.logs import set_up_logs
+from hub.config import HubConfig
+
+log = structlog.get_logger()
+
+GRACE = 10
+"""Seconds requests get to end when the hub stops."""
+
+
+def serve(config: HubConfig, environ: Mapping[str, str] = os.environ, *, demo: bool = False) -> int:
+    """Run until a signal; the exit code."""
+    set_up_logs()
+    listening = _bind(config.hub.host, config.hub.port)
+    try:
+        uvloop.run(_serve(config, environ, listening, demo=demo))
+    finally:
+        listening.close()
+    return 0
+
+
+def demo(config: HubConfig) -> int:
+    """A hub on a folder that is thrown away, filled with conversations to look at."""
+    with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
+        section = msgspec.structs.replace(
+            config.hub,
+            database=f"sqlite:///{Path(folder) / 'hub.db'}",
+            data=Path(folder),
+            redis=None,
+        )
+        return serve(msgspec.structs.replace(config, hub=section), demo=True)
+
+
+async def _serve(
+    config: HubConfig, environ: Mapping[str, str], listening: socket.socket, *, demo: bool
+) -> None:
+    hub = Hub(config, environ)
+    try:
+        await hub.start()
+    except BaseException:
+        if hasattr(hub, "writer"):
+            await hub.close()
+        raise
+    try:
+        if demo:
+            await fill(hub)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                hub.web(),
+                log_config=None,
+                access_log=False,
+                loop="uvloop",
+                http="httptools",
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                ws_ping_interval=25,
+                ws_ping_timeout=20,
+                lifespan="off",
+                timeout_graceful_shutdown=GRACE,
+                server_header=False,
+            )
+        )
+        _greet(hub, listening)
+        await server.serve(sockets=[listening])
+    finally:
+        await hub.stop()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """The port, taken before anything else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartupError(
+                f"port {port} on {host} is taken: stop what uses it, or choose another with "
+                "--port or HUB_PORT"
+            ) from error
+        raise StartupError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def _greet(hub: Hub, listening: socket.socket) -> None:
+    """What a person needs to begin, on the terminal."""
+    host, port = listening.getsockname()[:2]
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 — shown, not bound
+    lines = [f"Channel Hub is running: http://{shown}:{port}/"]
+    admin = hub.first_admin
+    if admin is not None:
+        lines.append(f"  Sign in as   {admin.email}")
+        password = admin.password or "(the one in HUB_ADMIN_PASSWORD)"
+        lines.append(f"  Password     {password}" + ("   (one-time)" if admin.password else ""))
+    for channel in hub.channels:
+        if channel.info.page is not None:
+            url = f"http://{shown}:{port}/hooks/{channel.organisation}/{channel.id}"
+            lines.append(f"  To try it    {url}/{channel.info.page}")
+    lines.extend(
+        f'  Channel "{failed.id}" is off: {"; ".join(failed.problems)}'
+        for failed in hub.channels.all_failed
+    )
+    sys.stdout.write("\n".join(["", *lines, "", ""]))
+    sys.stdout.flush()

@@ -1,0 +1,85 @@
+"""An organisation's members and channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Router, get, post
+from litestar.datastructures import State
+from litestar.params import FromPath
+from litestar.status_codes import HTTP_200_OK
+
+from hub.edge.guards import right, who_asks
+from hub.edge.problems import not_found
+from hub.flow.host import Channel
+from hub.flow.views import shapes
+from hub.flow.views.present import member
+from hub.rules.rights import CHANNELS, VIEW
+from hub.store import people
+from hub.web.parts import parts
+
+Web = Request[Any, Any, State]
+
+
+@get("/members", opt=right(VIEW), summary="List members")
+async def list_members(request: Web, org: FromPath[str]) -> list[shapes.MemberOut]:
+    """Everybody who is or was a member, by name."""
+    hub, who = parts(request), who_asks(request)
+    async with hub.database.snapshot() as connection:
+        rows = await people.members_of(connection, who.scope.organisation_id)
+    return [member(row) for row in rows]
+
+
+@get("/channels", opt=right(VIEW), summary="List channels")
+async def list_channels(request: Web, org: FromPath[str]) -> list[shapes.ChannelOut]:
+    """The channels a member may see: how they look, what they can do, how they are."""
+    hub, who = parts(request), who_asks(request)
+    scope = who.scope
+    running = hub.channels.of(scope.organisation_id)
+    failed = hub.channels.failed_of(scope.organisation_id)
+    return [
+        hub.presenter.channel(channel) for channel in (*running, *failed) if scope.sees(channel.id)
+    ]
+
+
+@post(
+    "/channels/{channel_id:str}/pause",
+    opt=right(CHANNELS),
+    status_code=HTTP_200_OK,
+    summary="Pause a channel",
+)
+async def pause(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> shapes.ChannelOut:
+    """Stop sending on a channel; it still takes in, and what is written waits."""
+    who = who_asks(request)
+    channel = _channel(request, channel_id)
+    await parts(request).pause_channel(*channel.key, f"Paused by {who.user.name}")
+    return parts(request).presenter.channel(channel)
+
+
+@post(
+    "/channels/{channel_id:str}/resume",
+    opt=right(CHANNELS),
+    status_code=HTTP_200_OK,
+    summary="Resume a channel",
+)
+async def resume(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> shapes.ChannelOut:
+    """Let a paused channel send again."""
+    channel = _channel(request, channel_id)
+    await parts(request).pause_channel(*channel.key, None)
+    parts(request).outbox.wake()
+    return parts(request).presenter.channel(channel)
+
+
+def _channel(request: Web, channel_id: str) -> Channel:
+    scope = who_asks(request).scope
+    channel = parts(request).channels.get(scope.organisation_id, channel_id)
+    if channel is None or not scope.sees(channel_id):
+        raise not_found("channel")
+    return channel
+
+
+router = Router(
+    "/api/v1/organisations/{org:str}",
+    route_handlers=[list_members, list_channels, pause, resume],
+    tags=["Organisation"],
+)

@@ -1,0 +1,60 @@
+"""What routes work with: the hub's parts, put together by ``hub.app``."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from litestar.connection import ASGIConnection
+
+from hub.edge.guards import Who
+from hub.edge.sessions import Sessions
+from hub.flow.channels import Channels
+from hub.flow.compose import Composer
+from hub.flow.intake import Intake
+from hub.flow.media import MediaLinks
+from hub.flow.outbox import Outbox
+from hub.flow.replay import Replay
+from hub.flow.stream import Stream
+from hub.flow.views.present import Presenter
+from hub.flow.writer import Writer
+from hub.store.blobs import Blobs
+from hub.store.database import Database
+from hub.store.ids import Ids
+
+
+class Parts(Protocol):
+    """The parts of a running hub."""
+
+    public_url: str
+    database: Database
+    blobs: Blobs
+    ids: Ids
+    writer: Writer
+    channels: Channels
+    composer: Composer
+    presenter: Presenter
+    sessions: Sessions
+    stream: Stream
+    intake: Intake
+    outbox: Outbox
+    replay: Replay
+    links: MediaLinks
+
+    async def pause_channel(
+        self, organisation_id: int, channel_id: str, reason: str | None
+    ) -> None:
+        """Stop a channel's sending, or let it go on (``None``); kept over restarts."""
+        ...
+
+    async def still_may(self, who: Who) -> bool:
+        """Whether a session still is what it was when the guard looked."""
+        ...
+
+    async def check(self) -> list[str]:
+        """What keeps the hub from working, in words; empty when nothing does."""
+        ...
+
+
+def parts(connection: ASGIConnection[Any, Any, Any, Any]) -> Parts:
+    """The parts of the hub that serves this request."""
+    return connection.app.state["parts"]

@@ -1,0 +1,145 @@
+"""Realtime: the socket, and the same by long poll for networks that block sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Annotated, Any, Literal
+
+import msgspec
+import structlog
+from litestar import Request, Response, Router, WebSocket, get, websocket
+from litestar.datastructures import State
+from litestar.exceptions import WebSocketDisconnect
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
+
+from hub.edge.guards import Who, right, who_asks
+from hub.flow.stream import Subscriber
+from hub.flow.views import shapes
+from hub.rules.rights import VIEW
+from hub.web.parts import parts
+from hub.web.threads import filter_of
+
+LONGEST_WAIT = 25.0
+CHECK_EVERY = 30.0
+"""Seconds after which a socket's session is asked for again."""
+_json = msgspec.json.Encoder()
+log = structlog.get_logger()
+Changes = shapes.StreamFrame | shapes.Reload
+
+
+class Show(Struct, kw_only=True):
+    """The scope a client shows."""
+
+    status: Literal["open", "unread", "closed", "all"] = "open"
+    filter: Literal["all", "unread", "unassigned", "mine", "needs_response"] = "all"
+    assignee: str | None = None
+
+
+class FromClient(Struct, kw_only=True):
+    """What a client may say: what it shows, or that it is there."""
+
+    show: Show | None = None
+    ping: bool = False
+
+
+_said = msgspec.json.Decoder(FromClient)
+
+
+@websocket("/stream", opt=right(VIEW))
+async def stream(
+    socket: WebSocket[Any, Any, State], org: FromPath[str], since: int | None = None
+) -> None:
+    """``hello`` with the position, what was missed since ``since``, then frames as they come."""
+    hub, who = parts(socket), who_asks(socket)
+    subscriber = Subscriber(who.member.organisation, who.scope, who.member.member_id)
+    await socket.accept()
+    async with hub.stream.subscribed(subscriber):
+        await _send(socket, _json.encode(shapes.Hello(position=subscriber.start)))
+        if since is not None:
+            for frame in await hub.stream.missed(subscriber, since):
+                await _send(socket, frame)
+        tasks = [
+            asyncio.create_task(_push(socket, subscriber)),
+            asyncio.create_task(_listen(socket, subscriber, who)),
+            asyncio.create_task(_watch(socket, who)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    with contextlib.suppress(Exception):
+        await socket.close(code=1000)
+
+
+async def _send(socket: WebSocket[Any, Any, State], message: bytes) -> None:
+    await socket.send_data(message.decode(), mode="text")
+
+
+async def _push(socket: WebSocket[Any, Any, State], subscriber: Subscriber) -> None:
+    while True:
+        await _send(socket, await subscriber.queue.get())
+
+
+async def _listen(socket: WebSocket[Any, Any, State], subscriber: Subscriber, who: Who) -> None:
+    while True:
+        try:
+            said = _said.decode(await socket.receive_data(mode="text"))
+        except WebSocketDisconnect:
+            return
+        except msgspec.MsgspecError:
+            continue  # a newer client may say what this hub does not know
+        if said.show is not None:
+            show = said.show
+            subscriber.shows = filter_of(who, show.status, show.filter, show.assignee)
+            subscriber.counted = None
+        if said.ping:
+            subscriber.offer(b'{"type":"pong"}')
+
+
+async def _watch(socket: WebSocket[Any, Any, State], who: Who) -> None:
+    """End the stream when the session, the membership or its rights have changed."""
+    hub = parts(socket)
+    while True:
+        await asyncio.sleep(CHECK_EVERY)
+        try:
+            if not await hub.still_may(who):
+                return
+        except Exception as error:  # noqa: BLE001 — the database is away: ask again later
+            log.warning("stream.not_checked", error=type(error).__name__)
+
+
+@get(
+    "/changes",
+    opt=right(VIEW),
+    summary="Wait for changes",
+    responses={200: ResponseSpec(Changes, description="A frame, or the word to reload")},
+)
+async def changes(
+    request: Request[Any, Any, State],
+    org: FromPath[str],
+    since: int,
+    wait: Annotated[float, QueryParameter(description="Seconds to wait, 25 at most")] = 0.0,
+) -> Response[bytes]:
+    """What changed after position ``since``, as the stream would send it: a frame, without changes
+    if nothing came in time. While ``to`` moves on, there may be more."""
+    hub, who = parts(request), who_asks(request)
+    subscriber = Subscriber(who.member.organisation, who.scope, who.member.member_id)
+    async with hub.stream.subscribed(subscriber):
+        frames = await hub.stream.missed(subscriber, since)
+        if frames:
+            return Response(frames[0], media_type="application/json")
+        frame = _json.encode(shapes.StreamFrame(from_=since, to=since, changes=[]))
+        if wait > 0:
+            with contextlib.suppress(TimeoutError):
+                frame = await asyncio.wait_for(subscriber.queue.get(), min(wait, LONGEST_WAIT))
+    return Response(frame, media_type="application/json")
+
+
+router = Router(
+    "/api/v1/organisations/{org:str}", route_handlers=[stream, changes], tags=["Realtime"]
+)

@@ -1,0 +1,340 @@
+"""Conversations: the list and its counts, one of them, its timeline, what may be done to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, Router, get, patch, post
+from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+
+from hub.edge.guards import Who, right, who_asks
+from hub.edge.paging import cursor_of, limit_of, place_of
+from hub.edge.problems import ProblemError, not_found
+from hub.flow.compose import default_mode
+from hub.flow.host import now_ms
+from hub.flow.views import shapes
+from hub.flow.views.present import contact_display, when
+from hub.rules import commands as c
+from hub.rules.addresses import shown
+from hub.rules.rights import VIEW
+from hub.store import contacts, inbox, timeline
+from hub.store.ids import parse
+from hub.store.inbox import Filter
+from hub.web.parts import Parts, parts
+
+Status = Literal["open", "unread", "closed", "all"]
+Quick = Literal["all", "unread", "unassigned", "mine", "needs_response"]
+Kind = Literal["all", "texts", "emails", "calls", "notes", "system"]
+Web = Request[Any, Any, State]
+Limit = Annotated[int, QueryParameter(description="How many, 200 at most")]
+POSITION = "X-Position"
+"""The header that says at which position of the journal an answer is true."""
+
+
+def filter_of(who: Who, status: str, quick: str, assignee: str | None) -> Filter:
+    """What of the list a request wants."""
+    assignee_id = None if assignee is None else parse(assignee) or 0
+    return Filter(status=status, filter=quick, me=who.member.member_id, assignee_id=assignee_id)
+
+
+@get("/threads", opt=right(VIEW), summary="List conversations")
+async def list_threads(
+    request: Web,
+    org: FromPath[str],
+    status: Status = "open",
+    quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
+    assignee: str | None = None,
+    limit: Limit = 50,
+    cursor: str | None = None,
+) -> Response[shapes.ThreadPage]:
+    """A page of conversations, the newest activity first."""
+    hub, who = parts(request), who_asks(request)
+    count = limit_of(limit)
+    wanted = filter_of(who, status, quick, assignee)
+    async with hub.database.snapshot() as connection:
+        position = await inbox.position_of(connection, who.scope.organisation_id)
+        rows = await inbox.inbox_page(
+            connection, who.scope, wanted, limit=count + 1, after=place_of(cursor)
+        )
+        more = len(rows) > count
+        rows = rows[:count]
+        items = await hub.presenter.threads(connection, who.scope, rows)
+    next_cursor = cursor_of(rows[-1].sort_at, rows[-1].id) if more else None
+    return Response(
+        shapes.ThreadPage(items=items, next_cursor=next_cursor),
+        headers={POSITION: str(position)},
+    )
+
+
+@get("/threads/counts", opt=right(VIEW), summary="Count conversations")
+async def count_threads(
+    request: Web,
+    org: FromPath[str],
+    status: Status = "open",
+    quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
+    assignee: str | None = None,
+) -> Response[shapes.ThreadCounts]:
+    """How many conversations each filter has within the status, and each status within the
+    filter."""
+    hub, who = parts(request), who_asks(request)
+    wanted = filter_of(who, status, quick, assignee)
+    async with hub.database.snapshot() as connection:
+        position = await inbox.position_of(connection, who.scope.organisation_id)
+        by_filter, by_status, unread = await inbox.filter_counts(connection, who.scope, wanted)
+    counts = shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
+    return Response(counts, headers={POSITION: str(position)})
+
+
+@get("/threads/{thread_id:str}", opt=right(VIEW), summary="Read a conversation")
+async def read_thread(
+    request: Web, org: FromPath[str], thread_id: FromPath[str]
+) -> Response[shapes.ThreadDetail]:
+    """One conversation with its contact and what may be written to them."""
+    detail, position = await thread_detail(parts(request), who_asks(request), thread_id)
+    return Response(detail, headers={POSITION: str(position)})
+
+
+async def thread_detail(hub: Parts, who: Who, thread_id: str) -> tuple[shapes.ThreadDetail, int]:
+    """A conversation as its page shows it, and the position it is true at."""
+    org = who.scope.organisation_id
+    async with hub.database.snapshot() as connection:
+        position = await inbox.position_of(connection, org)
+        rows = await inbox.threads_by_id(connection, who.scope, [parse(thread_id) or 0])
+        if not rows:
+            raise not_found("conversation")
+        (row,) = rows
+        (shape,) = await hub.presenter.threads(connection, who.scope, rows)
+        contact = await contacts.contact_by_id(connection, org, row.contact_id)
+        found = await contacts.addresses_of(connection, [row.contact_id])
+        addresses = found.get(row.contact_id, [])
+        consents = await contacts.consents_of(connection, org, addresses)
+        uses = await contacts.channel_uses(connection, row.id)
+        read_up_to = await timeline.entry_at_seq(connection, row.id, row.read_through)
+    uses = [use for use in uses if who.scope.sees(use.channel_id)]
+    consents = [one for one in consents if who.scope.sees(one.channel_id)]
+    modes = hub.composer.modes(who.scope, addresses, consents, uses)
+    facts = {name: getattr(shape, name) for name in shapes.ThreadRow.__struct_fields__}
+    detail = shapes.ThreadDetail(
+        **facts,
+        details=shapes.ContactOut(
+            id=str(row.contact_id),
+            name=row.contact_name,
+            display=contact_display(row.contact_name, addresses),
+            addresses=[
+                shapes.AddressOut(
+                    id=str(one.id),
+                    scheme=one.scheme,
+                    value=one.value,
+                    display=shown(one.scheme, one.value, one.display),
+                    verified=one.verified,
+                )
+                for one in addresses
+            ],
+            created_at=when(row.created_at if contact is None else contact.created_at),
+        ),
+        consents=[
+            shapes.ConsentOut(
+                channel_id=one.channel_id,
+                scheme=one.scheme,
+                value=one.value,
+                state="out" if one.state == "out" else "in",
+                at=when(one.at),
+                how=one.how,
+                by=None if one.by_member_id is None else str(one.by_member_id),
+            )
+            for one in consents
+        ],
+        compose=modes,
+        default_channel_id=default_mode(modes, uses),
+        read_up_to=None if read_up_to is None else str(read_up_to),
+    )
+    return detail, position
+
+
+@patch("/threads/{thread_id:str}", opt=right(VIEW), summary="Assign, close, reopen")
+async def change_thread(
+    request: Web,
+    org: FromPath[str],
+    thread_id: FromPath[str],
+    data: JSONBody[shapes.ThreadPatch],
+) -> shapes.ThreadRow:
+    """Change what is given; the rest stays."""
+    hub, who = parts(request), who_asks(request)
+    id_ = await seen_thread(hub, who, thread_id)
+    assign = data.assignee_id is not msgspec.UNSET
+    assignee_id: int | None = None
+    if isinstance(data.assignee_id, str):
+        assignee_id = parse(data.assignee_id)
+        if assignee_id is None:
+            errors = [shapes.FieldError(field="assignee_id", message="is no member's id")]
+            raise ProblemError(422, "There is no such member.", code="no_member", errors=errors)
+    await hub.writer.carry_out(
+        c.ChangeThread(
+            organisation_id=who.scope.organisation_id,
+            at=now_ms(),
+            entry_ids=(hub.ids.new(), hub.ids.new(), hub.ids.new()),
+            thread_id=id_,
+            by_member_id=who.member.member_id,
+            assign=assign,
+            assignee_id=assignee_id,
+            status=data.status,
+            needs_response=data.needs_response,
+        )
+    )
+    return await _row(hub, who, id_)
+
+
+@post(
+    "/threads/{thread_id:str}/read",
+    opt=right(VIEW),
+    status_code=HTTP_200_OK,
+    summary="Mark read",
+)
+async def mark_read(
+    request: Web, org: FromPath[str], thread_id: FromPath[str], data: JSONBody[shapes.ReadUpTo]
+) -> shapes.ThreadRow:
+    """The team has seen the conversation up to an entry."""
+    hub, who = parts(request), who_asks(request)
+    id_ = await seen_thread(hub, who, thread_id)
+    command = c.ReadThread(
+        organisation_id=who.scope.organisation_id,
+        at=now_ms(),
+        thread_id=id_,
+        up_to=parse(data.up_to) or 0,
+    )
+    await hub.writer.carry_out(command)
+    return await _row(hub, who, id_)
+
+
+@post(
+    "/threads/{thread_id:str}/unread",
+    opt=right(VIEW),
+    status_code=HTTP_200_OK,
+    summary="Mark unread",
+)
+async def mark_unread(
+    request: Web, org: FromPath[str], thread_id: FromPath[str]
+) -> shapes.ThreadRow:
+    """The last inbound message counts as unread again."""
+    hub, who = parts(request), who_asks(request)
+    id_ = await seen_thread(hub, who, thread_id)
+    command = c.UnreadThread(organisation_id=who.scope.organisation_id, at=now_ms(), thread_id=id_)
+    await hub.writer.carry_out(command)
+    return await _row(hub, who, id_)
+
+
+async def seen_thread(hub: Parts, who: Who, thread_id: str) -> int:
+    """A conversation's id, if the member may see it."""
+    async with hub.database.snapshot() as connection:
+        rows = await inbox.threads_by_id(connection, who.scope, [parse(thread_id) or 0])
+    if not rows:
+        raise not_found("conversation")
+    return rows[0].id
+
+
+async def _row(hub: Parts, who: Who, id_: int) -> shapes.ThreadRow:
+    async with hub.database.snapshot() as connection:
+        rows = await inbox.threads_by_id(connection, who.scope, [id_])
+        (shape,) = await hub.presenter.threads(connection, who.scope, rows)
+    return shape
+
+
+@get("/threads/{thread_id:str}/entries", opt=right(VIEW), summary="Read a timeline")
+async def list_entries(
+    request: Web,
+    org: FromPath[str],
+    thread_id: FromPath[str],
+    before: str | None = None,
+    after: str | None = None,
+    around: str | None = None,
+    kind: Kind = "all",
+    limit: Limit = 50,
+) -> Response[shapes.EntryPage]:
+    """Entries in time order: the last ones, or those before, after or around an entry (its id)
+    or a cursor."""
+    hub, who = parts(request), who_asks(request)
+    if sum(one is not None for one in (before, after, around)) > 1:
+        raise ProblemError(400, "Give one of before, after and around.")
+    id_ = await seen_thread(hub, who, thread_id)
+    count = limit_of(limit)
+    window = _Window(hub, who, id_, count, None if kind == "all" else kind)
+    rows, earlier, later, position = await window.read(before, after, around)
+    async with hub.database.snapshot() as connection:
+        items = await hub.presenter.entries(connection, who.member.organisation, rows)
+    page = shapes.EntryPage(
+        items=items,
+        earlier_cursor=cursor_of(rows[0].sort_at, rows[0].id) if earlier else None,
+        later_cursor=cursor_of(rows[-1].sort_at, rows[-1].id) if later else None,
+    )
+    return Response(page, headers={POSITION: str(position)})
+
+
+class _Window:
+    """A window of a timeline, and whether there is more on either side."""
+
+    def __init__(
+        self, hub: Parts, who: Who, thread_id: int, count: int, grouping: str | None
+    ) -> None:
+        self._hub = hub
+        self._who = who
+        self._thread_id = thread_id
+        self._count = count
+        self._grouping = grouping
+
+    async def read(
+        self, before: str | None, after: str | None, around: str | None
+    ) -> tuple[list[timeline.EntryRow], bool, bool, int]:
+        async with self._hub.database.snapshot() as connection:
+            position = await inbox.position_of(connection, self._who.scope.organisation_id)
+
+            async def page(count: int, **place: timeline.Place | None) -> list[timeline.EntryRow]:
+                return await timeline.thread_timeline(
+                    connection,
+                    self._who.scope,
+                    self._thread_id,
+                    limit=count,
+                    grouping=self._grouping,
+                    **place,
+                )
+
+            async def place_at(given: str) -> timeline.Place:
+                id_ = parse(given)
+                if id_ is None:
+                    return place_of(given) or (0, 0)
+                rows = await timeline.entries_by_id(connection, self._who.scope, [id_])
+                if not rows or rows[0].thread_id != self._thread_id:
+                    raise not_found("entry in this conversation")
+                return rows[0].sort_at, rows[0].id
+
+            if around is not None:
+                middle = await place_at(around)
+                half = max(1, self._count // 2)
+                at_and_before = (middle[0], middle[1] + 1)
+                old = await page(half + 1, before=at_and_before)
+                new = await page(half + 1, after=middle)
+                return old[-half:] + new[:half], len(old) > half, len(new) > half, position
+            if after is not None:
+                rows = await page(self._count + 1, after=await place_at(after))
+                return rows[: self._count], bool(rows), len(rows) > self._count, position
+            place = None if before is None else await place_at(before)
+            rows = await page(self._count + 1, before=place)
+            later = before is not None and bool(rows)
+            return rows[-self._count :], len(rows) > self._count, later, position
+
+
+router = Router(
+    "/api/v1/organisations/{org:str}",
+    route_handlers=[
+        list_threads,
+        count_threads,
+        read_thread,
+        change_thread,
+        mark_read,
+        mark_unread,
+        list_entries,
+    ],
+    tags=["Conversations"],
+)

@@ -1,0 +1,215 @@
+"""``/hooks/{organisation}/{channel_id}/…``: where providers deliver, and plugins' own pages.
+
+A bare ASGI application, because it is the hub's busiest door. The path decides the channel;
+whether the sender is who they claim is the plugin's to say.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.types import Receive, Scope, Send
+
+from hub.edge.guards import Guard
+from hub.edge.problems import PROBLEM, ProblemError, problem_of
+from hub.flow.channels import Channels
+from hub.flow.host import Channel, FailedChannel, HookTimeout, LoopsExhausted, PluginFault
+from hub.flow.intake import Intake, Taken, UnverifiedFull
+from hub.flow.writer import Unavailable
+from hub.plugin import Delivery, HookError, Malformed, Reply, RouteReply, RouteRequest
+from hub.plugin.types import Route
+
+LARGEST = 25_000_000
+"""Bytes of a webhook or of a request to a plugin's route."""
+_encode = msgspec.json.Encoder().encode
+_METHODS = frozenset({"GET", "POST", "PUT", "HEAD"})
+
+
+class TooLarge(Exception):
+    """The body is larger than what is taken."""
+
+
+class Webhooks:
+    """The ASGI application behind ``/hooks``."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        organisations: dict[str, int],
+        intake: Intake,
+        guard: Guard,
+        public_url: str,
+    ) -> None:
+        self._channels = channels
+        self._organisations = organisations
+        self._intake = intake
+        self._guard = guard
+        self._public_url = public_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+            return
+        try:
+            reply = await self._answer(scope, receive)
+        except Exception as error:  # noqa: BLE001 — whatever it is, the caller gets an answer
+            reply = _problem(problem_of(error))
+        await _send(send, reply, head=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Any, receive: Receive) -> RouteReply:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        path = raw.partition(b"?")[0].decode("ascii", "replace")
+        parts = path.partition("/hooks/")[2].split("/", 2)
+        organisation_id = self._organisations.get(parts[0])
+        if organisation_id is None or len(parts) < 2:
+            return _problem(ProblemError(404, "There is no channel at this address."))
+        rest = parts[2] if len(parts) > 2 else ""
+        channel = self._channels.get(organisation_id, parts[1])
+        failed = self._channels.failed(organisation_id, parts[1])
+        if channel is not None and (route := channel.route(scope["method"], rest)) is not None:
+            return await self._own_route(channel, route, rest, scope, receive)
+        if channel is None and failed is None:
+            return _problem(ProblemError(404, "There is no channel at this address."))
+        if scope["method"] not in _METHODS:
+            return _problem(ProblemError(405, "Webhooks are posted here."))
+        return await self._deliver(organisation_id, channel or failed, path, scope, receive)
+
+    async def _deliver(
+        self,
+        organisation_id: int,
+        channel: Channel | FailedChannel | None,
+        path: str,
+        scope: Any,
+        receive: Receive,
+    ) -> RouteReply:
+        try:
+            body = await _body(receive)
+        except TooLarge:
+            return _problem(ProblemError(413, f"More than {LARGEST:,} bytes are not taken."))
+        query = scope["query_string"].decode("ascii", "replace")
+        client = scope.get("client")
+        delivery = Delivery(
+            body=body,
+            source="http",
+            method=scope["method"],
+            url=f"{self._public_url}{path}{'?' if query else ''}{query}",
+            headers=tuple(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in scope["headers"]
+            ),
+            remote=None if client is None else str(client[0]),
+            received_at=datetime.now(UTC),
+        )
+        try:
+            if isinstance(channel, Channel):
+                taken = await self._intake.take(channel, delivery)
+            else:
+                assert channel is not None  # noqa: S101 — one of the two was found
+                taken = await self._intake.keep_unread(channel, organisation_id, delivery)
+        except UnverifiedFull:
+            full = ProblemError(
+                503, "The channel's plugin is broken, and no more is kept unread.",
+                headers={"Retry-After": "60"},
+            )  # fmt: skip
+            return _problem(full)
+        except Unavailable as error:
+            return _problem(problem_of(error))
+        return _reply(taken)
+
+    async def _own_route(
+        self, channel: Channel, route: Route, path: str, scope: Any, receive: Receive
+    ) -> RouteReply:
+        who = None
+        if route.auth == "member":
+            connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
+            scope.setdefault("state", {})
+            who = await self._guard.require(connection, route.capability, channel.organisation)
+            if not who.scope.sees(channel.id):
+                return _problem(ProblemError(404, "There is no channel at this address."))
+        try:
+            body = await _body(receive)
+        except TooLarge:
+            return _problem(ProblemError(413, f"More than {LARGEST:,} bytes are not taken."))
+        request = RouteRequest(
+            method=scope["method"],
+            path=path,
+            query=dict(parse_qsl(scope["query_string"].decode("ascii", "replace"))),
+            headers={
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in scope["headers"]
+                if name != b"cookie"
+            },
+            body=body,
+            member_id=None if who is None else str(who.member.member_id),
+            member_name=None if who is None else who.user.name,
+        )
+        try:
+            return await channel.answer_route(route, request)
+        except Malformed as error:
+            return _problem(ProblemError(400, error.detail))
+        except HookError as error:
+            return _problem(ProblemError(422, error.detail, code=type(error).__name__.lower()))
+        except (PluginFault, HookTimeout, LoopsExhausted):
+            return _problem(ProblemError(502, "The channel's plugin failed; it was logged."))
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the sender went away")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > LARGEST:
+            raise TooLarge
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _reply(taken: Taken) -> RouteReply:
+    if taken.reply is not None:
+        reply: Reply = taken.reply
+        return RouteReply(status=reply.status, content_type=reply.content_type, body=reply.body)
+    if taken.status >= 400:
+        return _problem(ProblemError(taken.status, taken.reason or "The delivery was refused."))
+    return RouteReply(status=200, content_type="text/plain; charset=utf-8")
+
+
+def _problem(error: ProblemError) -> RouteReply:
+    return RouteReply(
+        status=error.problem.status,
+        content_type=PROBLEM,
+        body=_encode(error.problem),
+        headers=error.headers,
+    )
+
+
+async def _send(send: Send, reply: RouteReply, *, head: bool) -> None:
+    headers = {
+        "content-type": reply.content_type,
+        "content-length": str(len(reply.body)),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cache-control": "no-store",
+        **{name.lower(): value for name, value in reply.headers.items()},
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+            ],
+        }
+    )
+    await send(
+        {"type": "http.response.body", "body": b"" if head else reply.body, "more_body": False}
+    )
