@@ -7,7 +7,6 @@ from typing import Any
 from litestar import Litestar, Response, Router, asgi
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Receive, Scope, Send
 
@@ -15,7 +14,7 @@ import hub
 from hub.edge.guards import PUBLIC, Guard, right
 from hub.edge.problems import answer
 from hub.web import files, health, messages, organisation, pages, session, stream, threads
-from hub.web.docs import PlainDocs
+from hub.web.document import CompleteJson, PlainDocs, complete
 from hub.web.parts import Parts
 from hub.web.webhooks import Webhooks
 
@@ -63,7 +62,7 @@ def create_web(parts: Parts, guard: Guard, webhooks: Webhooks) -> Litestar:
 def describe() -> dict[str, Any]:
     """The OpenAPI document, without a hub."""
     app = Litestar(route_handlers=_ROUTES, openapi_config=_openapi(), logging_config=None)
-    return app.openapi_schema.to_schema()
+    return complete(app.openapi_schema.to_schema())
 
 
 def _headers(response: Response[Any]) -> Response[Any]:
@@ -81,7 +80,7 @@ def _openapi() -> OpenAPIConfig:
             "/api", route_handlers=[], include_in_schema=False, opt=right(PUBLIC)
         ),
         render_plugins=[
-            JsonRenderPlugin(path="/openapi.json"),
+            CompleteJson(path="/openapi.json"),
             PlainDocs(path="/docs", media_type="text/html"),  # pyright: ignore[reportArgumentType]
         ],
         components=Components(
@@ -92,4 +91,5 @@ def _openapi() -> OpenAPIConfig:
             }
         ),
         security=[{"session": []}],
+        operation_id_creator=lambda handler, _method, _path: handler.handler_name,
     )

@@ -117,7 +117,11 @@ async def _watch(socket: WebSocket[Any, Any, State], who: Who) -> None:
     "/changes",
     opt=right(VIEW),
     summary="Wait for changes",
-    responses={200: ResponseSpec(Changes, description="A frame, or the word to reload")},
+    responses={
+        200: ResponseSpec(
+            Changes, generate_examples=False, description="A frame, or the word to reload"
+        )
+    },
 )
 async def changes(
     request: Request[Any, Any, State],
