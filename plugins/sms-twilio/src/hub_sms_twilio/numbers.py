@@ -58,9 +58,14 @@ def typed(text: str, country: str | None) -> Address:
 
 
 def country_of(number: str) -> str | None:
-    """The country of a number in E.164; ``None`` for short codes and shared codes."""
+    """The country of a number in E.164, the main one where several share a code and its range is
+    not in the plan; ``None`` for short codes."""
     parsed = _parse(number, None)
-    return phonenumbers.region_code_for_number(parsed) if parsed is not None else None
+    if parsed is None or parsed.country_code is None:
+        return None
+    exact = phonenumbers.region_code_for_number(parsed)
+    main = phonenumbers.region_code_for_country_code(parsed.country_code)
+    return exact or (main if main.isalpha() and main != phonenumbers.UNKNOWN_REGION else None)
 
 
 def _phone(text: str) -> Address:
