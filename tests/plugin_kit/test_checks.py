@@ -65,7 +65,6 @@ def test_a_good_plugin_loads_and_answers() -> None:
     assert hooks.poll.get_hookimpls() == []
 
 
-@pytest.mark.feature("PLUG-03")
 def test_each_channel_has_an_instance_and_a_manager_of_its_own() -> None:
     one, two = Settings(token=Secret("1")), Settings(token=Secret("2"))
     first, second = load(Good, one), load(Good, two)
@@ -257,6 +256,14 @@ def test_settings_that_swallow_mistakes() -> None:
     assert "forbid_unknown_fields" in problem(INFO=info(settings=Open))
 
 
+@pytest.mark.feature("PLUG-07")
+@pytest.mark.parametrize("version", ["0.8", "0.10", "1.0", "9.9"])
+def test_a_plugin_for_another_version_is_refused_in_clear_words(version: str) -> None:
+    with pytest.raises(LoadFailed) as failed:
+        load(type("Other", (Good,), {"INFO": info(api=version)}), Settings())
+    assert failed.value.problems == (f"INFO.api is {version}, this hub has {API_VERSION}",)
+
+
 def test_a_class_without_info_or_no_class_at_all() -> None:
     assert "no INFO" in check_class(type("Nothing", (), {}))[0]
     assert check_class(Good(Settings())) != []
@@ -298,6 +305,7 @@ def test_a_constructor_that_raises() -> None:
         load(Broken, Settings())
 
 
+@pytest.mark.feature("PLUG-07")
 @pytest.mark.parametrize(
     ("requires", "version", "words"),
     [

@@ -46,7 +46,6 @@ def picture(number: int = 1, size: int = 1000, content_type: str = "image/png") 
 # ---- as a plugin
 
 
-@pytest.mark.feature("PLUG-01")
 def test_it_loads_by_its_entry_point(settings: Settings) -> None:
     (entry,) = importlib.metadata.entry_points(group="hub.plugins", name="sms-twilio")
     assert entry.dist is not None

@@ -276,7 +276,6 @@ def test_a_place() -> None:
     }
 
 
-@pytest.mark.feature("ROUT-06")
 @pytest.mark.parametrize("word", ["STOP", " stop\n", "Unsubscribe", "quit", "OPTOUT", "Revoke"])
 def test_a_word_that_stops(word: str) -> None:
     message, out = ingested(delivered(TEXT | {"Body": word})).events
@@ -285,7 +284,6 @@ def test_a_word_that_stops(word: str) -> None:
     assert (out.address, out.own_address) == (message.sender[0], NUMBER)
 
 
-@pytest.mark.feature("ROUT-06")
 @pytest.mark.parametrize(
     "text", ["please stop", "STOP it", "stopp", "cancel my visit", "HELP", "yes", "", "end."]
 )
