@@ -203,7 +203,7 @@ describe("a status", () => {
 describe("the timeline", () => {
   it("separates days, joins what belongs together, folds events and marks the unread", () => {
     const out = { direction: "out", author: { kind: "member", id: "m1", name: "M" } } as const;
-    const items = layOut(
+    const days = layOut(
       [
         entry("e1", "t1", { occurred_at: "2026-11-19T10:00:00Z" }),
         entry("e2", "t1", { occurred_at: "2026-11-19T10:02:00Z" }),
@@ -217,23 +217,18 @@ describe("the timeline", () => {
       zone,
     );
     expect(
-      items.map((item) =>
-        item.type === "entry"
-          ? [item.key, item.joins, item.last]
-          : item.type === "events"
-            ? item.entries.length
-            : item.type,
+      days.map((day) =>
+        day.items.map((item) =>
+          item.type === "entry"
+            ? [item.key, item.joins, item.last]
+            : item.type === "events"
+              ? item.entries.length
+              : item.type,
+        ),
       ),
     ).toEqual([
-      "day",
-      ["e1", false, false],
-      ["e2", true, true],
-      ["e3", false, true],
-      2,
-      ["k", false, true],
-      "day",
-      "unread",
-      ["e5", false, true],
+      [["e1", false, false], ["e2", true, true], ["e3", false, true], 2, ["k", false, true]],
+      ["unread", ["e5", false, true]],
     ]);
   });
 });

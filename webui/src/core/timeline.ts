@@ -1,9 +1,16 @@
 import { dayKey, type Zone } from "./dates";
 import type { Entry } from "./wire";
 
+/** What stands under the name of one day. */
+export interface Day {
+  readonly key: number;
+  /** A moment of it. */
+  readonly at: string;
+  readonly items: readonly Item[];
+}
+
 /** What stands in a thread, from top to bottom. */
 export type Item =
-  | { type: "day"; key: string; at: string }
   | { type: "unread"; key: string }
   | { type: "events"; key: string; entries: readonly Entry[] }
   | { type: "entry"; key: string; entry: Entry; joins: boolean; last: boolean };
@@ -34,16 +41,16 @@ function joins(before: Entry, entry: Entry): boolean {
   );
 }
 
-/** Lays entries out, in time order: day separators, "unread from here", groups, folded events. */
-export function layOut(entries: readonly Entry[], unreadFrom: string | null, zone: Zone): Item[] {
-  const items: Item[] = [];
-  let day: number | null = null;
+/** Lays entries out, in time order: days, "unread from here", groups, folded events. */
+export function layOut(entries: readonly Entry[], unreadFrom: string | null, zone: Zone): Day[] {
+  const days: Day[] = [];
+  let items: Item[] = [];
   let previous: Entry | null = null;
   for (const entry of entries) {
-    const today = dayKey(entry.occurred_at, zone);
-    if (today !== day) {
-      items.push({ type: "day", key: `day-${String(today)}`, at: entry.occurred_at });
-      day = today;
+    const day = dayKey(entry.occurred_at, zone);
+    if (days.at(-1)?.key !== day) {
+      items = [];
+      days.push({ key: day, at: entry.occurred_at, items });
       previous = null;
     }
     if (entry.id === unreadFrom) {
@@ -62,5 +69,5 @@ export function layOut(entries: readonly Entry[], unreadFrom: string | null, zon
     items.push({ type: "entry", key: entryKey(entry), entry, joins: joined, last: true });
     previous = entry;
   }
-  return items;
+  return days;
 }
