@@ -2,7 +2,7 @@ import createClient from "openapi-fetch";
 
 import type { paths } from "./api";
 import { refusalOf, Unreachable } from "./problem";
-import type { Attachment, Frame, Kind, Scope, ThreadPatch } from "./wire";
+import type { Attachment, Frame, Kind, Me, Problem, Scope, ThreadPatch } from "./wire";
 
 export interface HttpPorts {
   /** Where the server is, without a slash at the end. */
@@ -64,7 +64,7 @@ export class Http {
     this.#client = createClient<paths>({
       baseUrl: ports.origin,
       credentials: "same-origin",
-      fetch: (request) => ports.fetch(request),
+      fetch: (request) => this.#fetch(request),
     });
     this.#client.use({
       onRequest: ({ request }) => {
@@ -72,6 +72,23 @@ export class Http {
           request.headers.set("X-CSRF-Token", this.csrf);
       },
     });
+  }
+
+  /** Sends a request; a change refused for an old token is sent once more with the one that holds. */
+  async #fetch(request: Request): Promise<Response> {
+    const again = request.clone();
+    const response = await this.#ports.fetch(request);
+    if (response.status !== 403 || request.method === "GET") return response;
+    const problem = (await response
+      .clone()
+      .json()
+      .catch(() => null)) as Problem | null;
+    if (problem?.code !== "csrf") return response;
+    const answer = await this.#ports.fetch(new Request(`${this.#ports.origin}/api/v1/me`));
+    if (!answer.ok) return answer;
+    this.csrf = ((await answer.json()) as Me).csrf_token ?? null;
+    if (this.csrf !== null) again.headers.set("X-CSRF-Token", this.csrf);
+    return this.#ports.fetch(again);
   }
 
   async #read<A extends Answer>(call: Promise<A>): Promise<Read<NonNullable<A["data"]>>> {

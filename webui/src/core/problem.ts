@@ -34,8 +34,10 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Refused)) return t.problem.unexpected;
   if (error.status === 401) return t.problem.signedOut;
   if (error.status === 429) return t.problem.tooMany(error.retryAfter);
-  const details = error.problem?.errors?.map((each) => each.message) ?? [];
-  if (details.length > 0) return details.join(" ");
+  // What is wrong with which field says more than that the request does not fit.
+  const fields = error.problem?.errors ?? [];
+  if (error.status === 400 && fields.length > 0)
+    return fields.map((each) => `${each.field}: ${each.message}`).join("; ");
   if (error.problem?.detail) return error.problem.detail;
   if (error.status === 403) return t.problem.forbidden;
   if (error.status === 404) return t.problem.gone;

@@ -68,16 +68,33 @@ describe("a session", () => {
     server
       .on("POST /api/v1/session", { body: { csrf_token: "fresh" }, status: 201 })
       .on("GET /api/v1/me", { body: { ...me, must_change_password: true } })
-      .on(
-        "POST /api/v1/me/password",
-        problem(422, { errors: [{ field: "new", message: "Too short." }] }),
-      );
+      .on("POST /api/v1/me/password", problem(422, { detail: "Too short." }));
     await session.signIn("a@b.c", "once");
     expect(session.state.get()).toBe("password");
     expect(await session.changePassword("once", "short")).toBe("Too short.");
     server.on("POST /api/v1/me/password", { status: 204 }).on("GET /api/v1/me", { body: me });
     expect(await session.changePassword("once", "a long enough one")).toBeNull();
     expect(session.state.get()).toBe("in");
+  });
+
+  it("asks for the token again when it is no longer the right one, once", async () => {
+    const { server, http } = make();
+    http.csrf = "old";
+    const stale = problem(403, { code: "csrf" });
+    server
+      .on("GET /api/v1/me", { body: { ...me, csrf_token: "new" } })
+      .on("POST /threads/t1/unread", ({ headers }) =>
+        headers.get("X-CSRF-Token") === "new" ? { status: 200, body: {} } : stale,
+      );
+    await http.markUnread("main", "t1");
+    expect(server.asked("POST /threads/t1/unread")).toBe(2);
+    server.on("POST /threads/t1/unread", stale);
+    await expect(http.markUnread("main", "t1")).rejects.toMatchObject({ status: 403 });
+    expect(server.asked("POST /threads/t1/unread")).toBe(4);
+    server.on("GET /api/v1/me", problem(401));
+    await expect(http.markUnread("main", "t1")).rejects.toMatchObject({ status: 401 });
+    server.on("POST /threads/t1/unread", { status: 403 });
+    await expect(http.markUnread("main", "t1")).rejects.toMatchObject({ status: 403 });
   });
 
   it("is lost when the server no longer knows it, and found by signing in", async () => {
@@ -93,6 +110,7 @@ describe("a session", () => {
 });
 
 describe("a refusal in words", () => {
+  const missing = { type: "", title: "", status: 400, detail: "The request does not fit." };
   const refused = (status: number, detail: string | null = null) =>
     new Refused(
       status,
@@ -107,6 +125,10 @@ describe("a refusal in words", () => {
     [refused(429), "Too many attempts. Try again in 5 minutes."],
     [new Refused(429, null, null), "Too many attempts."],
     [refused(422, "The contact has opted out."), "The contact has opted out."],
+    [
+      new Refused(400, { ...missing, errors: [{ field: "to", message: "is missing" }] }, null),
+      "to: is missing",
+    ],
     [refused(403), "You do not have the right to do this."],
     [refused(404), "It is no longer there."],
     [refused(413), "It is too large."],

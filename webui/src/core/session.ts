@@ -40,9 +40,8 @@ export class Session {
       this.#welcome(await this.http.me());
       return null;
     } catch (error) {
-      if (error instanceof Refused && [400, 401, 403].includes(error.status))
-        return error.problem?.code ? reasonOf(error) : t.signIn.wrong;
-      return reasonOf(error);
+      const wrong = error instanceof Refused && error.status === 401;
+      return wrong ? t.signIn.wrong : reasonOf(error);
     }
   }
 

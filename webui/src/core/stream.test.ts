@@ -74,6 +74,21 @@ describe("the stream", () => {
     expect(applied()).toEqual([11, 13, 14]);
   });
 
+  it("asks on until it has everything, and goes on when nothing was for this reader", async () => {
+    const { stream, sockets, hello, applied, asked, answer } = make();
+    stream.start();
+    hello();
+    const answers: Answer[] = [
+      { from: 10, to: 11, changes: [change(11)] },
+      { from: 11, to: 11, changes: [] },
+    ];
+    answer(() => Promise.resolve(answers.shift() as Answer));
+    sockets.frame(frame(13, 14));
+    await settled();
+    expect(applied()).toEqual([11, 14]);
+    expect(asked.map((each) => each.since)).toEqual([10, 11]);
+  });
+
   it("reads everything again when told to, and when the server is behind", async () => {
     const { stream, sockets, hello, events, answer } = make();
     stream.start();

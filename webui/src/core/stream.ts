@@ -286,8 +286,10 @@ export class Stream {
     try {
       const answer = await this.ports.changes(this.#last ?? 0, 0);
       if (generation !== this.#generation) return;
+      const next = this.#held[0];
       if (answer.type === "reload") this.#reload(answer.position);
-      else this.#apply(answer);
+      else if (answer.to > (this.#last ?? 0)) this.#apply(answer);
+      else if (next) this.#last = next.from; // Nothing of it was for this reader.
     } catch {
       if (generation === this.#generation) this.#lost();
       return;
