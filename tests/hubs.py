@@ -19,7 +19,7 @@ import httpx2
 T = TypeVar("T")
 
 EMAIL = "ana@example.com"
-PASSWORD = "correct-horse-battery"  # noqa: S105 — of a hub that lives for one test
+PASSWORD = "correct-horse-battery"
 START_LIMIT = 40.0
 _ADDRESS = re.compile(r"Channel Hub is running: (http://\S+?)/\s")
 
@@ -152,9 +152,11 @@ class HubProcess:
 @contextmanager
 def running_hub(**options: Any) -> Iterator[HubProcess]:
     """A hub for the length of a block, in a folder that is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="hub-test-") as folder:
-        with HubProcess(Path(folder), **options) as hub:
-            yield hub
+    with (
+        tempfile.TemporaryDirectory(prefix="hub-test-") as folder,
+        HubProcess(Path(folder), **options) as hub,
+    ):
+        yield hub
 
 
 class Client:
