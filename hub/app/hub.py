@@ -64,6 +64,7 @@ class Hub:
         self.config = config
         self.public_url = config.hub.public_url
         self.first_admin: FirstAdmin | None = None
+        self.stopping = asyncio.Event()
         self._environ = environ
         self._lock: IO[str] | None = None
         self._relay: Relay | None = None
@@ -119,12 +120,16 @@ class Hub:
         self.fetcher.start()
         self.replay.start()
 
+    def release(self) -> None:
+        """Let go of everybody who only waits for news, so that stopping need not wait for them."""
+        self.stopping.set()
+        self.stream.end()
+
     async def stop(self) -> None:
         """Let what is under way end, and let go of everything."""
         await self.replay.stop()
         await self.fetcher.stop()
         await self.outbox.stop()
-        await self.stream.stop()
         await asyncio.gather(*(channel.shutdown() for channel in self.channels))
         if self._relay is not None:
             await self._relay.stop()
@@ -140,7 +145,14 @@ class Hub:
     def web(self) -> Litestar:
         """The ASGI application."""
         guard = Guard(self.database, self.sessions, self.public_url)
-        webhooks = Webhooks(self.channels, self.organisations, self.intake, guard, self.public_url)
+        webhooks = Webhooks(
+            self.channels,
+            self.organisations,
+            self.intake,
+            guard,
+            self.public_url,
+            self.stopping,
+        )
         return create_web(self, guard, webhooks)
 
     # ------------------------------------------------------------------ opening

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -63,7 +66,8 @@ async def _serve(
     try:
         if demo:
             await fill(hub)
-        server = uvicorn.Server(
+        server = _Server(
+            hub,
             uvicorn.Config(
                 hub.web(),
                 log_config=None,
@@ -77,12 +81,39 @@ async def _serve(
                 lifespan="off",
                 timeout_graceful_shutdown=GRACE,
                 server_header=False,
-            )
+            ),
         )
         _greet(hub, listening)
         await server.serve(sockets=[listening])
     finally:
         await hub.stop()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, which lets go of everybody who only waits for news before it stops."""
+
+    def __init__(self, hub: Hub, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """A signal ends the serving only; uvicorn's own way would end the process with it, before
+        the hub has stopped. A second signal does not wait for requests."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking requests, and end those under way."""
+        self._hub.release()
+        await super().shutdown(sockets)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -49,7 +49,8 @@ class Subscriber:
         self.scope = scope
         self.member_id = member_id
         self.shows: Filter | None = None
-        self.queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE)
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
+        """Messages to send; ``None`` ends the stream."""
         self.start = 0
         """The position from which on frames come through the queue."""
         self.latest = 0
@@ -58,12 +59,19 @@ class Subscriber:
 
     def offer(self, message: bytes) -> None:
         """Queue a message; a client that is too slow starts again."""
-        try:
-            self.queue.put_nowait(message)
-        except asyncio.QueueFull:
-            while not self.queue.empty():
-                self.queue.get_nowait()
-            self.queue.put_nowait(_reload(self.latest))
+        if self.queue.full():
+            self._drop()
+            message = _reload(self.latest)
+        self.queue.put_nowait(message)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._drop()
+        self.queue.put_nowait(None)
+
+    def _drop(self) -> None:
+        while not self.queue.empty():
+            self.queue.get_nowait()
 
 
 class Stream:
@@ -136,11 +144,10 @@ class Stream:
                 since = lines[-1].position
         return frames
 
-    async def stop(self) -> None:
-        """End every pump."""
+    def end(self) -> None:
+        """Tell every watcher that nothing more comes: the hub stops."""
         for pump in self._pumps.values():
-            pump.stop()
-        self._pumps.clear()
+            pump.end()
 
 
 class _Pump:
@@ -187,6 +194,11 @@ class _Pump:
 
     def wake(self) -> None:
         self._wake.set()
+
+    def end(self) -> None:
+        self.stop()
+        for subscriber in self._subscribers:
+            subscriber.end()
 
     def announce(self, channel: shapes.ChannelOut) -> None:
         position = self._position or 0

@@ -81,8 +81,8 @@ async def _send(socket: WebSocket[Any, Any, State], message: bytes) -> None:
 
 
 async def _push(socket: WebSocket[Any, Any, State], subscriber: Subscriber) -> None:
-    while True:
-        await _send(socket, await subscriber.queue.get())
+    while (message := await subscriber.queue.get()) is not None:
+        await _send(socket, message)
 
 
 async def _listen(socket: WebSocket[Any, Any, State], subscriber: Subscriber, who: Who) -> None:
@@ -140,7 +140,8 @@ async def changes(
         frame = _json.encode(shapes.StreamFrame(from_=since, to=since, changes=[]))
         if wait > 0:
             with contextlib.suppress(TimeoutError):
-                frame = await asyncio.wait_for(subscriber.queue.get(), min(wait, LONGEST_WAIT))
+                came = await asyncio.wait_for(subscriber.queue.get(), min(wait, LONGEST_WAIT))
+                frame = frame if came is None else came
     return Response(frame, media_type="application/json")
 
 

@@ -6,6 +6,8 @@ whether the sender is who they claim is the plugin's to say.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -43,12 +45,14 @@ class Webhooks:
         intake: Intake,
         guard: Guard,
         public_url: str,
+        stopping: asyncio.Event,
     ) -> None:
         self._channels = channels
         self._organisations = organisations
         self._intake = intake
         self._guard = guard
         self._public_url = public_url
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -149,13 +153,38 @@ class Webhooks:
             member_name=None if who is None else who.user.name,
         )
         try:
-            return await channel.answer_route(route, request)
+            return await self._while_wanted(channel.answer_route(route, request), receive)
         except Malformed as error:
             return _problem(ProblemError(400, error.detail))
         except HookError as error:
             return _problem(ProblemError(422, error.detail, code=type(error).__name__.lower()))
         except (PluginFault, HookTimeout, LoopsExhausted):
             return _problem(ProblemError(502, "The channel's plugin failed; it was logged."))
+
+    async def _while_wanted(
+        self, answering: Coroutine[Any, Any, RouteReply], receive: Receive
+    ) -> RouteReply:
+        """An answer that may take long (a page that waits for news), given up when whoever asked
+        has gone, or when the hub stops."""
+        answer = asyncio.create_task(answering)
+        others = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._stopping.wait())]
+        try:
+            await asyncio.wait({answer, *others}, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+        finally:
+            for task in (answer, *others):
+                task.cancel()
+            await asyncio.gather(answer, *others, return_exceptions=True)
+        return _problem(ProblemError(503, "The hub is stopping.", headers={"Retry-After": "2"}))
+
+
+async def _gone(receive: Receive) -> None:
+    """Until whoever asked has closed the connection."""
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            return
 
 
 async def _body(receive: Receive) -> bytes:

@@ -71,7 +71,12 @@ class ChannelLoop:
         loop = self.loop
         future = asyncio.run_coroutine_threadsafe(_called(make), loop)
         waiting = asyncio.wrap_future(future)
-        done, _ = await asyncio.wait({waiting}, timeout=limit)
+        try:
+            done, _ = await asyncio.wait({waiting}, timeout=limit)
+        except asyncio.CancelledError:
+            waiting.add_done_callback(_forget)
+            future.cancel()
+            raise
         if done:
             return waiting.result()
         waiting.add_done_callback(_forget)

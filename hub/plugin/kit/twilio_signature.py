@@ -74,12 +74,11 @@ def _urls(url: str) -> list[bytes]:
     scheme, _, rest = whole.partition("://")
     end = next((index for index, char in enumerate(rest) if char in "/?"), len(rest))
     authority, path = rest[:end], rest[end:]
-    user, at, host = authority.rpartition("@")
-    name, colon, port = host.rpartition(":")
-    if not (colon and port.isdigit()):
-        name = host
-    standard = "443" if scheme == "https" else "80"
-    hosts = [host, name] if name != host else [host, f"{host}:{standard}"]
-    urls = [f"{scheme}://{user}{at}{each}{path}" for each in hosts]
+    name, _, port = authority.rpartition(":")
+    if name and port.isdigit():
+        other = name
+    else:
+        other = f"{authority}:{443 if scheme == 'https' else 80}"
+    urls = [f"{scheme}://{each}{path}" for each in (authority, other)]
     urls += [each.replace("'", "%27") for each in urls if "'" in each]
     return [each.encode("utf-8", "surrogatepass") for each in urls]
