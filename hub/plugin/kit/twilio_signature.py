@@ -75,10 +75,8 @@ def _urls(url: str) -> list[bytes]:
     end = next((index for index, char in enumerate(rest) if char in "/?"), len(rest))
     authority, path = rest[:end], rest[end:]
     name, _, port = authority.rpartition(":")
-    if name and port.isdigit():
-        other = name
-    else:
-        other = f"{authority}:{443 if scheme == 'https' else 80}"
+    with_port = f"{authority}:{443 if scheme == 'https' else 80}"
+    other = name if name and port.isdigit() else with_port
     urls = [f"{scheme}://{each}{path}" for each in (authority, other)]
     urls += [each.replace("'", "%27") for each in urls if "'" in each]
     return [each.encode("utf-8", "surrogatepass") for each in urls]

@@ -225,8 +225,10 @@ async def test_a_time_out_leaves_the_outcome_open(
     twilio: TwilioStandIn, ctx: SmallContext, channel: TwilioSms, to: str
 ) -> None:
     soon = ctx.clock.now() + timedelta(seconds=0.3)
+    began = asyncio.get_running_loop().time()
     with pytest.raises(OutcomeUnknown):
         await channel.send(ctx, message(ctx, to=to, deadline=soon))
+    assert asyncio.get_running_loop().time() - began < 5  # the deadline, not the usual limit
     assert len(twilio.requests) == 1
 
 
