@@ -40,8 +40,17 @@ class LookState {
   }
 
   #draw(): void {
-    document.documentElement.dataset["theme"] = this.theme;
-    document.documentElement.dataset["mode"] = this.mode;
+    const { dataset } = document.documentElement;
+    if (dataset["theme"] === this.theme && dataset["mode"] === this.mode) return;
+    // Colours change at once; nothing fades from one look to the other.
+    dataset["switching"] = "";
+    dataset["theme"] = this.theme;
+    dataset["mode"] = this.mode;
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        delete dataset["switching"];
+      }),
+    );
   }
 }
 
