@@ -56,7 +56,7 @@ async def test_a_redirect_to_the_inside_is_refused(settings: Settings) -> None:
     ("status", "error"),
     [
         (401, CredentialsInvalid),
-        (403, CredentialsInvalid),
+        (403, Permanent),
         (404, Temporary),
         (429, Temporary),
         (500, Temporary),

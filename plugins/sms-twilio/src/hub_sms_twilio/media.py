@@ -73,8 +73,10 @@ async def fetch(ctx: Context, ref: MediaRef, settings: Settings) -> FetchedMedia
             name=_name(response.headers.get("content-disposition")),
             content_type=response.headers.get("content-type"),
         )
-    if response.status in {401, 403}:
-        raise CredentialsInvalid("Twilio refuses the credentials for files")
+    if response.status == 401:
+        raise CredentialsInvalid("Twilio refuses the credentials")
+    if response.status == 403:  # of this file alone: no reason to pause the channel
+        raise Permanent("configuration", "Twilio does not allow the file to be fetched")
     if response.status in {404, 408, 429} or response.status >= 500:
         # A file may be announced before it can be fetched.
         raise Temporary(f"Twilio has no file yet (HTTP {response.status})")
