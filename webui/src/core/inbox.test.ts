@@ -15,6 +15,7 @@ import {
   world,
   type World,
 } from "../../tests/world";
+import { Http } from "./http";
 import type { Change, Entry, ThreadRow } from "./wire";
 
 const open = { status: "open", filter: "all" } as const;
@@ -625,7 +626,7 @@ describe("files", () => {
   it("tell how far they are", async () => {
     const made = world();
     const answer = later<Response>();
-    made.ports.http = new (made.http.constructor as typeof import("./http").Http)({
+    made.ports.http = new Http({
       origin: "http://hub.test",
       fetch: made.server.fetch,
       upload: ({ progress }) => {
