@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 ThreadStatus = Literal["open", "closed", "outbound_only"]
 """``outbound_only``: the contact has never written. ``open``: they have, and it is not closed."""
@@ -206,7 +206,7 @@ class ThreadCounts(Struct, kw_only=True):
 class ThreadPatch(Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; a field left out stays. ``assignee_id: null`` unassigns."""
 
-    assignee_id: str | Any | None = field(default="")
+    assignee_id: str | UnsetType | None = UNSET
     """A member's id, ``null`` for nobody, or left out."""
     status: Literal["open", "closed"] | None = None
     needs_response: bool | None = None
