@@ -20,7 +20,8 @@ def hub(
     """A running hub with the simulator."""
     url = None
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").create_database()
+        server = request.getfixturevalue("postgres_server")
+        url = server.url(server.create_database())
     folder: Path = tmp_path_factory.mktemp("inbox")
     with HubProcess(folder, database_url=url) as process:
         process.run("user", "add", "ben@example.com", "--name", "Ben", "--password-stdin",

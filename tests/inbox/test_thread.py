@@ -33,7 +33,7 @@ def test_inbound_and_outbound_are_told_apart_and_statuses_move(client: Client, p
 @pytest.mark.feature("THRD-03")
 def test_a_failure_says_why_and_shows_in_the_list(client: Client, phone: str) -> None:
     thread = written(client, phone)
-    client.behave(phone, send="refuse", reason="policy")
+    client.behave(phone, answer="refuse", reason="policy")
     sent = reply(client, thread, "spam?")
     wait_for(lambda: statuses(client, sent) == "failed", what="failed")
     entry = client.entries(thread["id"])[-1]
@@ -45,7 +45,7 @@ def test_a_failure_says_why_and_shows_in_the_list(client: Client, phone: str) ->
 @pytest.mark.feature("THRD-12")
 def test_a_failed_message_can_be_retried(client: Client, phone: str) -> None:
     thread = written(client, phone)
-    client.behave(phone, send="refuse", reason="policy")
+    client.behave(phone, answer="refuse", reason="policy")
     sent = reply(client, thread, "once more")
     wait_for(lambda: statuses(client, sent) == "failed", what="failed")
     client.behave(phone)
