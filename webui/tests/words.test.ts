@@ -4,6 +4,8 @@ import { join, resolve } from "node:path";
 import { parse } from "svelte/compiler";
 import { describe, expect, it } from "vitest";
 
+import { en } from "../src/core/strings.en";
+
 const root = resolve(import.meta.dirname, "..");
 
 function files(folder: string): string[] {
@@ -86,5 +88,28 @@ describe("the pages know no channel", () => {
     const words = readFileSync(path, "utf8").replace(rule, "").toLowerCase();
     const found = [...names].filter((name) => new RegExp(`(?<![a-z])${name}(?![a-z])`).test(words));
     expect(found).toEqual([]);
+  });
+});
+
+describe("the catalogue has no word too many", () => {
+  const text = sources
+    .filter((path) => !path.endsWith("strings.en.ts"))
+    .map((path) => readFileSync(path, "utf8"))
+    .join("\n");
+
+  /** Paths of a catalogue's strings; one that is asked for by a variable counts as used. */
+  function unused(catalogue: object, path: string[] = []): string[] {
+    return Object.entries(catalogue).flatMap(([key, value]: [string, unknown]) => {
+      if (typeof value === "object" && value !== null) return unused(value, [...path, key]);
+      const parent = ["t", ...path].join(".");
+      const short = path.join(".") === "keys" && text.includes(`k.${key}`);
+      return short || text.includes(`${parent}.${key}`) || text.includes(`${parent}[`)
+        ? []
+        : [`${parent}.${key}`];
+    });
+  }
+
+  it("every string is shown somewhere", () => {
+    expect(unused(en)).toEqual([]);
   });
 });

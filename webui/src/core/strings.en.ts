@@ -19,8 +19,6 @@ export const en = {
     cancel: "Cancel",
     close: "Close",
     dismiss: "Dismiss",
-    copy: "Copy",
-    open: "Open",
     remove: (name: string) => `Remove ${name}`,
   },
   time: {
@@ -30,9 +28,7 @@ export const en = {
     yesterday: "Yesterday",
   },
   top: {
-    bar: "Product",
     main: "Main",
-    skip: "Skip to conversation",
     messages: "Messages",
     unread: (count: number) =>
       `${counted(count, "conversation", "conversations")} with unread messages`,
@@ -45,10 +41,8 @@ export const en = {
     toLight: "Switch to light mode",
     person: (name: string) => `Account of ${name}`,
     shortcuts: "Keyboard shortcuts",
-    systemMode: "Follow the system's light or dark",
     signOut: "Sign out",
     reconnecting: "Reconnecting",
-    offline: "Offline",
   },
   banner: {
     text: "Real-time updates paused — refresh the page to reload the latest conversations.",
@@ -68,7 +62,6 @@ export const en = {
     wrong: "The email or the password is not right.",
     needEmail: "Enter your email address.",
     needPassword: "Enter your password.",
-    tooMany: (seconds: number) => `Too many attempts. Try again ${inSeconds(seconds)}.`,
   },
   newPassword: {
     title: "Choose a new password",
@@ -177,7 +170,6 @@ export const en = {
     back: "Back to conversations",
     copied: (value: string) => `Copied ${value}`,
     copy: (value: string) => `Copy ${value}`,
-    assignee: "Assignee",
     nobody: "Nobody",
     unassigned: "Unassigned",
     assignedTo: (name: string) => `Assignee: ${name}`,
@@ -187,7 +179,6 @@ export const en = {
     closeShort: "Close",
     reopen: "Reopen conversation",
     reopenShort: "Reopen",
-    details: "Details",
     kinds: {
       label: "Show",
       all: "All",
@@ -205,7 +196,6 @@ export const en = {
     empty: "Nothing here yet.",
     emptyKind: "Nothing of this kind in this conversation.",
     showAll: "Show all entries",
-    choose: "No conversation chosen",
     waiting: (count: number) =>
       `${counted(count, "conversation waits", "conversations wait")} unread.`,
     noneWaiting: "Nothing waits unread.",
@@ -230,7 +220,6 @@ export const en = {
     sending: "Sending",
     pending_approval: "Waiting for approval",
     scheduled: "Scheduled",
-    queued: "Sending",
     sent: "Sent",
     delivered: "Delivered",
     read: "Read",
@@ -293,7 +282,6 @@ export const en = {
     open: "Show details",
   },
   composer: {
-    region: "Write",
     modes: "Reply by",
     note: "Note",
     addNote: "Add note",
@@ -305,7 +293,6 @@ export const en = {
     to: (address: string) => `To ${address}`,
     toLabel: "To",
     fromLabel: "From",
-    unusable: (channel: string, reason: string) => `${channel}: ${reason}`,
     paused: "Sending is off on this channel",
     nothing: "No reply is possible here. Notes still are.",
     counter: (encoding: string, left: number, segments: number) =>
@@ -319,7 +306,6 @@ export const en = {
     notSent: (reason: string) => `Not sent: ${reason}`,
     notSentTo: (who: string, reason: string) => `The message to ${who} was not sent: ${reason}`,
     uploading: (name: string, percent: number) => `Uploading ${name}, ${String(percent)} %`,
-    uploadFailed: (name: string, reason: string) => `${name}: ${reason}`,
     files: {
       list: "Attached files",
       none: "This channel carries no files.",
@@ -371,7 +357,6 @@ export const en = {
       composer: "While writing",
     },
     or: "or",
-    then: "then",
     to: "to",
     names: {
       Mod: "Ctrl",
