@@ -18,6 +18,7 @@ from typing import TypedDict
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from hub.flow.channels import Channels
 from hub.flow.host import (
@@ -197,7 +198,7 @@ class Outbox:
             token=token,
         )
         try:
-            outbound = await self._outbound(transmission)
+            outbound = await self._outbound(replace(transmission, started_at=now_ms()))
             started = await self._writer.carry_out(c.StartSending(at=now_ms(), **step))
         except (Refusal, Unavailable) as reason:
             log.info("outbox.not_started", channel=channel.id, reason=str(reason))
@@ -235,10 +236,10 @@ class Outbox:
             accepted = await channel.send(outbound)
         except Exception as error:  # noqa: BLE001 — each kind means something
             return self._outcome(channel, error, transmission, step)
-        if not accepted.external_id:
+        ids = accepted.parts or (accepted.external_id,)
+        if not all(ids):
             nameless = OutcomeUnknown("The channel took the message without naming it.")
             return self._outcome(channel, nameless, transmission, step)
-        ids = accepted.parts or (accepted.external_id,)
         return c.SendAccepted(at=now_ms(), external_ids=ids, status=accepted.status, **step)
 
     def _outcome(
@@ -293,6 +294,7 @@ class Outbox:
             deadline=datetime.now(UTC) + timedelta(seconds=SEND_LIMIT),
             address=Address(scheme=transmission.scheme, value=transmission.address),
             own_address=transmission.own_address,
+            started_at=_moment(transmission.started_at),
             wire=_wire.decode(transmission.wire),
             attachments=tuple(
                 Attachment(id=str(id_), name=name, content_type=type_, size=size)
@@ -356,6 +358,10 @@ class Outbox:
             )
         elif answer.outcome == "absent":
             await self._settle(c.SendAbsent(at=now_ms(), **names))
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _unknown_detail(error: Exception) -> str:

@@ -57,7 +57,11 @@ def started(transmission: Transmission, token: str, now: int) -> Transmission:
     if transmission.status not in {"pending", "scheduled"}:
         raise Refusal("not_pending", "The message is not waiting to be sent.", kind="conflict")
     return replace(
-        transmission, status="sending", attempts=transmission.attempts + 1, status_at=now
+        transmission,
+        status="sending",
+        attempts=transmission.attempts + 1,
+        started_at=now,
+        status_at=now,
     )
 
 

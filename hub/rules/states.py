@@ -80,7 +80,7 @@ class Entry(Struct, kw_only=True, frozen=True):
 
 class Transmission(Struct, kw_only=True, frozen=True):
     """One message to one address on one channel. ``parts`` maps the provider's ids to their
-    statuses."""
+    statuses; ``started_at`` is when the provider was asked last."""
 
     id: int
     organisation_id: int
@@ -102,6 +102,7 @@ class Transmission(Struct, kw_only=True, frozen=True):
     deadline: int
     lease_token: str | None = None
     lease_until: int | None = None
+    started_at: int | None = None
     status_at: int
     created_at: int
 

@@ -306,6 +306,7 @@ transmissions = sa.Table(
     sa.Column("deadline", Time, nullable=False),
     sa.Column("lease_token", sa.Text),
     sa.Column("lease_until", Time),
+    sa.Column("started_at", Time),
     sa.Column("status_at", Time, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     # What waits to be sent, what was being sent when a process died, and what is to be asked.

@@ -695,6 +695,13 @@ class Fold:
 
     def _accepted(self, command: c.SendAccepted) -> int:
         transmission = self._transmission(command)
+        for external_id in command.external_ids:
+            key = (transmission.organisation_id, transmission.channel_id, external_id)
+            owner = self.world.external.get(key, ExternalId()).transmission_id
+            if owner not in {None, transmission.id}:
+                raise Refusal(
+                    "id_taken", "The provider's id belongs to another message.", kind="conflict"
+                )
         changed = sending.accepted(
             transmission, command.token, command.at, command.external_ids, command.status
         )

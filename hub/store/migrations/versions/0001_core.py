@@ -459,6 +459,7 @@ def upgrade() -> None:
         sa.Column("deadline", BIG, nullable=False),
         sa.Column("lease_token", sa.Text(), nullable=True),
         sa.Column("lease_until", BIG, nullable=True),
+        sa.Column("started_at", BIG, nullable=True),
         sa.Column("status_at", BIG, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transmissions")),
