@@ -55,7 +55,7 @@ def test_any_batches_give_the_rows_of_one_at_a_time(
 ) -> None:
     fewer = workbench.dialect == "postgresql"  # each of its statements is a round trip
 
-    @settings(max_examples=40 if fewer else 150)
+    @settings(max_examples=50 if fewer else 200)
     @given(machine.histories, st.lists(st.integers(0, 1_000), max_size=6))
     def check(history: list[machine.Step], cuts: list[int]) -> None:
         def alone(connection: Connection) -> tuple[Any, Any]:

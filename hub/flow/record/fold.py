@@ -182,6 +182,7 @@ class Fold:
             id=self.ids.new(), organisation_id=org, contact_id=contact_id, created_at=at
         )
         self.world.thread_of[contact_id] = thread.id
+        self.world.inbound[thread.id] = []
         return thread
 
     def _expect_media(
