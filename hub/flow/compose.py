@@ -87,8 +87,9 @@ class Composer:
                 for id_ in wanted.attachment_ids
             ]
         use = next((one for one in uses if one.channel_id == channel.id), None)
-        address = self._recipient(channel, wanted.to, addresses, use)
-        own_address = self._sender(channel, wanted.own_address, use)
+        to = None if wanted.to is None else storable(wanted.to)
+        address = self._recipient(channel, to, addresses, use)
+        own_address = storable(self._sender(channel, wanted.own_address, use))
         attachments = _attachments(channel.info.can.media_out, files)
         if not wanted.body.strip() and not attachments:
             raise Refusal("empty", "There is nothing to send.")
@@ -161,7 +162,10 @@ class Composer:
         return Address(scheme=channel.info.address_scheme, value=to.strip())
 
     def _sender(self, channel: Channel, wanted: str | None, use: ChannelUse | None) -> str:
-        own = [address.value for address in channel.own_addresses()]
+        try:
+            own = [address.value for address in channel.own_addresses()]
+        except (HookError, PluginFault) as error:
+            raise Refusal("channel_failed", f"{channel.name} failed: {error}") from None
         if wanted is not None:
             if own and wanted not in own:
                 raise Refusal("not_our_address", f"{wanted[:80]} is not one of ours.")

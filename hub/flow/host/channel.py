@@ -1,21 +1,25 @@
 """A channel: one configured plugin, its loop, its health, and every call of its hooks.
 
 Every answer of a plugin is checked here, once: what a hook raises becomes an error the hub knows,
-what it returns has the right type, and nothing it says carries a secret. Several faults in a row
-open the breaker: the channel is left alone for a while, then tried again.
+what it returns has the right type, and nothing it says carries a secret. Several faults of a hook
+in a row open its breaker: the hook is left alone for a while, then tried again. Another one that
+works is not held up by it: a channel that cannot send still takes in.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
+import msgspec
 import pluggy
 import structlog
 from msgspec import Struct
 
+from hub.flow.host.answers import ANYTHING, LONGEST_DETAIL, checked, cleaned
 from hub.flow.host.context import ChannelContext, StoredClock, redact
 from hub.flow.host.loops import ChannelLoop, HookTimeout, LoopsExhausted
 from hub.plugin import (
@@ -61,9 +65,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 LIMITS = Limits()
 FAULTS = 5
-"""Faults in a row that open the breaker."""
+"""Faults of a hook in a row that open its breaker."""
 REST = 30.0
-"""Seconds the breaker stays open before the plugin is tried again."""
+"""Seconds a breaker stays open before the hook is tried again."""
 
 
 class PluginFault(Exception):
@@ -71,7 +75,7 @@ class PluginFault(Exception):
 
 
 class ChannelResting(Exception):
-    """The breaker is open."""
+    """The hook's breaker is open."""
 
 
 class Ingested(Struct, frozen=True):
@@ -108,13 +112,20 @@ class Channel:
         self.changed: Callable[[Channel], None] = lambda _channel: None
         self._hooks = manager.hook
         self._context = context
-        self._secrets = secrets
+        self.secrets = secrets
         self._limits = limits
         self._loop = ChannelLoop(f"{organisation}/{id}")
         self._loop.on_replaced = self._after_stuck_loop
-        self._health = Health()
-        self._faults = 0
-        self._resting_until = 0.0
+        self._loop.on_stray = self._stray
+        self._said = Health()
+        """What the plugin, or the provider through it, has said of itself."""
+        self._off: str | None = None
+        self._faults: Counter[str] = Counter()
+        self._broken: dict[str, str] = {}
+        """Hooks whose breaker has opened, and why, until they work again."""
+        self._resting_until: dict[str, float] = {}
+        self._told = Health()
+        self._starting: asyncio.Task[None] | None = None
         self._routes: tuple[Route, ...] | None = None
 
     @property
@@ -133,7 +144,11 @@ class Channel:
         """How the channel is, as staff see it."""
         if self.paused_reason is not None:
             return Health(state="needs_attention", reason=self.paused_reason)
-        return self._health
+        if self._off is not None:
+            return Health(state="off", reason=self._off)
+        if self._broken:
+            return Health(state="degraded", reason="; ".join(self._broken.values()))
+        return self._said
 
     @property
     def can_send(self) -> bool:
@@ -141,67 +156,73 @@ class Channel:
         return (
             self.info.can.outbound
             and self.paused_reason is None
-            and self._health.state != "off"
-            and time.monotonic() >= self._resting_until
+            and self._off is None
+            and not self._rests("send")
         )
 
-    def set_health(self, health: Health) -> None:
-        """Say how the channel is; the pages are told when that is new."""
-        if health != self._health:
-            self._health = health
-            self.changed(self)
+    def say(self, health: Health) -> None:
+        """Show what was said of the channel; a fault of the plugin's is shown above it."""
+        reason = health.reason
+        if reason is not None:
+            reason = redact(reason, self.secrets)[:LONGEST_DETAIL]
+        self._said = Health(state=health.state, reason=reason)
+        self._tell()
 
     def pause(self, reason: str | None) -> None:
         """Stop sending (or go on, with ``None``)."""
-        if reason != self.paused_reason:
-            self.paused_reason = reason
+        self.paused_reason = reason
+        self._tell()
+
+    def _tell(self) -> None:
+        """The pages are told when the channel's health is another."""
+        if self._told != (health := self.health):
+            self._told = health
             self.changed(self)
 
-    def _fault(self, hook: str, error: Exception) -> PluginFault:
-        """A promise broken: logged, counted, and perhaps the breaker opens."""
-        what = redact(f"{type(error).__name__}: {error}", self._secrets)[:300]
-        log.error(
-            "plugin.fault",
-            plugin=self.info.name,
-            hook=hook,
-            channel=self.id,
-            organisation=self.organisation,
-            error=what,
-        )
-        self._faults += 1
-        if self._faults >= FAULTS:
-            self._resting_until = time.monotonic() + REST
-            self.set_health(
-                Health(
-                    state="degraded",
-                    reason=f"{hook} failed {self._faults} times in a row ({what}); "
-                    f"tried again every {REST:g} seconds",
-                )
-            )
+    def _rests(self, hook: str) -> bool:
+        return time.monotonic() < self._resting_until.get(hook, 0.0)
+
+    def _fault(self, hook: str, error: BaseException) -> PluginFault:
+        """A promise broken: logged, counted, and perhaps the hook's breaker opens."""
+        what = redact(f"{type(error).__name__}: {error}", self.secrets)[:LONGEST_DETAIL]
+        self._log_fault("plugin.fault", hook=hook, error=what)
+        self._faults[hook] += 1
+        if self._faults[hook] >= FAULTS:
+            self._resting_until[hook] = time.monotonic() + REST
+            self._broken[hook] = f"{hook} failed {self._faults[hook]} times in a row ({what})"
+            self._tell()
         return PluginFault(f"{hook}: {what}")
 
-    def _worked(self) -> None:
-        if self._faults:
-            self._faults = 0
-            self._resting_until = 0.0
-            if self._health.state == "degraded":
-                self.set_health(Health())
+    def _stray(self, what: str) -> None:
+        """Something of the plugin's failed where nobody waited for it. From the channel's loop."""
+        self._log_fault("plugin.stray", error=redact(what, self.secrets)[:LONGEST_DETAIL])
+
+    def _log_fault(self, event: str, **facts: str) -> None:
+        log.error(
+            event,
+            plugin=self.info.name,
+            channel=self.id,
+            organisation=self.organisation,
+            **facts,
+        )
+
+    def _worked(self, hook: str) -> None:
+        if self._faults.pop(hook, 0):
+            self._resting_until.pop(hook, None)
+            self._broken.pop(hook, None)
+            self._tell()
 
     def _after_stuck_loop(self) -> None:
         try:
             _ = self._loop.loop
         except LoopsExhausted:
-            self.set_health(
-                Health(
-                    state="off",
-                    reason="the plugin blocked its thread again and again; restart the hub once "
-                    "it is mended",
-                )
+            self._off = (
+                "the plugin blocked its thread again and again; restart the hub once it is mended"
             )
+            self._tell()
             return
         self._context.renew_http()
-        if self.has("startup"):
-            self._loop.spawn(self._hooks.startup(ctx=self._context))
+        self._starting = asyncio.create_task(self.startup())
 
     # ------------------------------------------------------------------ calling hooks
 
@@ -216,23 +237,30 @@ class Channel:
         """Call an asynchronous hook on the channel's loop.
 
         Raises a ``HookError`` of the API (with secrets taken out), ``HookTimeout``,
-        ``PluginFault`` or ``ChannelResting``.
+        ``PluginFault``, ``ChannelResting`` or ``LoopsExhausted``.
         """
-        if time.monotonic() < self._resting_until:
-            raise ChannelResting(self._health.reason or "")
+        if self._rests(hook):
+            raise ChannelResting(self._broken.get(hook, ""))
         caller = getattr(self._hooks, hook)
         ctx = context or self._context
 
         def make() -> Coroutine[Any, Any, Any]:
             return caller(ctx=ctx, **arguments)
 
+        return await self._watched(hook, make, limit, kind)
+
+    async def _watched(
+        self, hook: str, make: Callable[[], Coroutine[Any, Any, Any]], limit: float, kind: type[T]
+    ) -> T:
+        """Run something of the plugin's on its loop, and look at what comes of it."""
         try:
             answer = await self._loop.run(make, limit)
         except HookError as error:
-            self._worked()
-            raise self._cleaned(error) from None
+            raise self._known(hook, error) from None
         except HookTimeout as error:
             self._fault(hook, error)
+            raise
+        except LoopsExhausted:
             raise
         except asyncio.CancelledError:
             current = asyncio.current_task()
@@ -241,42 +269,47 @@ class Channel:
             raise self._fault(hook, RuntimeError("it cancelled itself")) from None
         except Exception as error:
             raise self._fault(hook, error) from error
-        if not isinstance(answer, kind):
-            error = TypeError(f"returned {type(answer).__name__}, expected {kind.__name__}")
-            raise self._fault(hook, error)
-        self._worked()
-        return answer
+        return self._checked(hook, answer, kind)
 
     def _call_pure(self, hook: str, kind: type[T], **arguments: Any) -> T:
         """Call a synchronous hook where we are."""
         try:
             answer = getattr(self._hooks, hook)(ctx=self._context, **arguments)
         except HookError as error:
-            raise self._cleaned(error) from None
+            raise self._known(hook, error) from None
+        except ANYTHING as error:
+            raise self._fault(hook, error) from error
+        return self._checked(hook, answer, kind)
+
+    def _checked(self, hook: str, answer: object, kind: type[T]) -> T:
+        try:
+            right = checked(answer, kind)
         except Exception as error:
             raise self._fault(hook, error) from error
-        if not isinstance(answer, kind):
-            error = TypeError(f"returned {type(answer).__name__}, expected {kind.__name__}")
-            raise self._fault(hook, error)
-        return answer
+        self._worked(hook)
+        return right
 
-    def _cleaned(self, error: HookError) -> HookError:
-        error.detail = redact(error.detail, self._secrets)[:300]
-        error.args = (error.detail,)
-        return error
+    def _known(self, hook: str, error: HookError) -> Exception:
+        """An error of the API is an answer like any other."""
+        try:
+            known = cleaned(error, self.secrets)
+        except TypeError as wrong:
+            return self._fault(hook, wrong)
+        self._worked(hook)
+        return known
 
     # ------------------------------------------------------------------ the hooks
 
     async def startup(self) -> None:
-        """Get ready; a channel that cannot says so and is tried again with its first use."""
+        """Get ready. A channel that cannot says so, and is used all the same."""
         if not self.has("startup"):
             return
         try:
             await self._call("startup", self._limits.startup, type(None))
         except HookError as error:
-            self.set_health(Health(state="needs_attention", reason=error.detail))
-        except (PluginFault, HookTimeout, ChannelResting) as error:
-            self.set_health(Health(state="degraded", reason=f"could not start: {error}"))
+            self.say(Health(state="needs_attention", reason=f"could not start: {error.detail}"))
+        except (PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
+            self.say(Health(state="degraded", reason=f"could not start: {error}"))
 
     async def shutdown(self) -> None:
         """Let go of everything."""
@@ -302,8 +335,11 @@ class Channel:
         except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as caught:
             error = caught
         found = verify.proof if isinstance(verify, Verifier) else proof
-        if result is not None and result.verification is not None:
-            found = result.verification
+        if result is not None:
+            found = result.verification or found
+            if result.ignored is not None:
+                ignored = redact(result.ignored, self.secrets)
+                result = msgspec.structs.replace(result, ignored=ignored)
         return Ingested(result, error, found)
 
     async def send(self, message: Outbound) -> Accepted:
@@ -318,7 +354,9 @@ class Channel:
         """Get a file, by the plugin's own way or plainly by its address."""
         if self.has("fetch_media"):
             return await self._call("fetch_media", self._limits.fetch_media, FetchedMedia, ref=ref)
-        return await self._loop.run(lambda: self._fetch_plainly(ref), self._limits.fetch_media)
+        return await self._watched(
+            "fetch_media", lambda: self._fetch_plainly(ref), self._limits.fetch_media, FetchedMedia
+        )
 
     async def _fetch_plainly(self, ref: MediaRef) -> FetchedMedia:
         from hub.plugin import Permanent, Temporary  # noqa: PLC0415 — rare
@@ -354,34 +392,35 @@ class Channel:
         """The organisation's own addresses."""
         if not self.has("own_addresses"):
             return ()
-        return cast("tuple[Address, ...]", self._call_pure("own_addresses", tuple))
+        return self._call_pure("own_addresses", tuple[Address, ...])
 
     def route(self, method: str, path: str) -> Route | None:
         """The channel's own route for a request, if it has one."""
         if not self.info.can.routes:
             return None
         if self._routes is None:
-            self._routes = cast("tuple[Route, ...]", self._call_pure("routes", tuple))
+            self._routes = self._own_routes()
         return next(
             (route for route in self._routes if route.method == method and route.path == path),
             None,
         )
 
+    def _own_routes(self) -> tuple[Route, ...]:
+        """A channel whose routes cannot be had goes without: what is posted to it is taken in."""
+        try:
+            routes: tuple[Any, ...] = tuple(self._hooks.routes(ctx=self._context))
+        except ANYTHING as error:
+            self._fault("routes", error)
+            return ()
+        found = tuple(route for route in routes if isinstance(route, Route))
+        if len(found) < len(routes):
+            self._fault("routes", TypeError("returned something that is no Route"))
+        return found
+
     async def answer_route(self, route: Route, request: RouteRequest) -> RouteReply:
         """Let the plugin answer a request to its own route."""
-        context = self._context
 
         async def answer() -> RouteReply:
-            return await route.handler(context, request)
+            return await route.handler(self._context, request)
 
-        try:
-            reply = await self._loop.run(answer, self._limits.route)
-        except HookError as error:
-            raise self._cleaned(error) from None
-        except HookTimeout:
-            raise
-        except Exception as error:
-            raise self._fault(f"route {route.path}", error) from error
-        if not isinstance(reply, RouteReply):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise self._fault(f"route {route.path}", TypeError("no RouteReply was returned"))
-        return reply
+        return await self._watched(f"route {route.path}", answer, self._limits.route, RouteReply)

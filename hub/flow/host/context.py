@@ -6,10 +6,14 @@ Plugins run on their channel's own loop; what needs the database hops to the mai
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol, TypeVar, cast
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -201,7 +205,7 @@ class ChannelContext:
 
     async def run_blocking(self, function: Callable[..., T], *args: Any) -> T:
         """See ``hub.plugin.Context``."""
-        return await asyncio.to_thread(function, *args)
+        return await _in_a_thread(lambda: function(*args))
 
     def clean_html(self, html_: str) -> SafeHtml:
         """See ``hub.plugin.Context``."""
@@ -210,6 +214,22 @@ class ChannelContext:
     def public_url(self, path: str = "") -> str:
         """See ``hub.plugin.Context``."""
         return self._hop.services.public_url(self._hop.channel, path)
+
+
+async def _in_a_thread(function: Callable[[], T]) -> T:
+    """A daemon, unlike the threads of a loop's executor: a call that never comes back must not
+    keep the hub from ending."""
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            outcome.set_result(function())
+        except BaseException as error:  # noqa: BLE001 — the caller's to deal with
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="run_blocking", daemon=True).start()
+    return await asyncio.wrap_future(outcome)
 
 
 def secrets_in(value: Any) -> Iterator[str]:
@@ -228,8 +248,25 @@ def secrets_in(value: Any) -> Iterator[str]:
             yield from secrets_in(item)
 
 
+def as_written(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Secrets and the ways in which they stand in errors and logs: quoted by Python, in JSON, in
+    an address. The longest first."""
+    forms = {
+        form
+        for secret in secrets
+        for form in (
+            secret,
+            repr(secret)[1:-1],
+            repr(repr(secret))[1:-1],
+            json.dumps(secret)[1:-1],
+            quote(secret, safe=""),
+        )
+    }
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
 def redact(text: str, secrets: tuple[str, ...]) -> str:
-    """``text`` without any of ``secrets``."""
+    """``text`` without any of ``secrets`` (as ``as_written`` gives them)."""
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
@@ -246,6 +283,7 @@ __all__ = [
     "StoredClock",
     "SystemClock",
     "Verification",
+    "as_written",
     "now_ms",
     "redact",
     "secrets_in",

@@ -6,17 +6,19 @@ kept with the reason, and the hub starts without it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
+import pluggy
 from msgspec import Struct
 
 import hub
 from hub.config import ChannelConfig, convert_settings
+from hub.config.errors import Keys
 from hub.flow.host.channel import LIMITS, Channel, Limits
-from hub.flow.host.context import ChannelContext, Services, secrets_in
+from hub.flow.host.context import ChannelContext, Services, as_written, redact, secrets_in
 from hub.plugin import Info
 from hub.plugin.kit import checks
 from hub.plugin.kit.http import PluginHttp
@@ -90,12 +92,12 @@ def _import(point: EntryPoint) -> PluginClass | list[str]:
         return problems
     try:
         cls = point.load()
-    except Exception as error:  # noqa: BLE001 — whatever an import may raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — whatever an import may raise
         return [f"cannot be imported: {type(error).__name__}: {error}"]
     if problems := checks.check_class(cls):
         return problems
     info = cast("Info", cls.INFO)
-    unused = [hook for hook in sorted(LIVES_BY) if hook in vars(cls) and hook not in USED_HOOKS]
+    unused = [hook for hook in sorted(LIVES_BY) if hasattr(cls, hook) and hook not in USED_HOOKS]
     if unused:
         return [f"uses {', '.join(unused)}, which this version of the hub does not call yet"]
     return PluginClass(cls, info)
@@ -111,62 +113,80 @@ def load_channel(
     limits: Limits = LIMITS,
 ) -> Channel | FailedChannel:
     """One configured channel, ready to start; or why it cannot be."""
-    name = config.name or config.plugin
-    found = find(config.plugin)
-    if isinstance(found, list):
-        return _failed(config, name, found)
-    info = found.info
-    name = config.name or info.label
-    if info.role != "channel":
-        return _failed(config, name, [f'plugin "{info.name}" is an {info.role}, not a channel'])
-    settings = convert_settings(info.settings, config.settings, config.origin)
-    if isinstance(settings, list):
-        return _failed(config, name, [str(error) for error in settings])
     try:
-        manager = checks.load(found.cls, settings)
-    except checks.LoadFailed as failed:
-        return _failed(config, name, list(failed.problems))
-    secrets = tuple(sorted(secrets_in(settings), key=len, reverse=True))
+        made = _make(config)
+    except _Refused as refused:
+        return FailedChannel(
+            organisation=config.organisation,
+            id=config.id,
+            plugin=config.plugin,
+            name=config.name or config.plugin,
+            problems=refused.problems or ("its settings cannot be read",),
+        )
+    info = made.info
     context = ChannelContext(
         services,
         (organisation_id, config.id),
         config.organisation,
         partial(PluginHttp, allowed_hosts=allowed_hosts, routes=routes),
-        secrets,
+        made.secrets,
     )
     return Channel(
         organisation_id=organisation_id,
         organisation=config.organisation,
         id=config.id,
-        name=name,
+        name=config.name or info.label,
         info=info,
-        manager=manager,
+        manager=made.manager,
         context=context,
-        secrets=secrets,
+        secrets=made.secrets,
         limits=limits,
     )
 
 
 def check_channel(config: ChannelConfig) -> list[str]:
     """Everything that is wrong with a configured channel, without starting it."""
-    found = find(config.plugin)
-    if isinstance(found, list):
-        return [str(config.origin.error(("plugin",), problem)) for problem in found]
-    settings = convert_settings(found.info.settings, config.settings, config.origin)
-    if isinstance(settings, list):
-        return [str(error) for error in settings]
     try:
-        checks.load(found.cls, settings)
-    except checks.LoadFailed as failed:
-        return [str(config.origin.error((), problem)) for problem in failed.problems]
+        _make(config)
+    except _Refused as refused:
+        if refused.keys is None:
+            return list(refused.problems)
+        return [str(config.origin.error(refused.keys, problem)) for problem in refused.problems]
     return []
 
 
-def _failed(config: ChannelConfig, name: str, problems: list[str]) -> FailedChannel:
-    return FailedChannel(
-        organisation=config.organisation,
-        id=config.id,
-        plugin=config.plugin,
-        name=name,
-        problems=tuple(problems) or ("its settings cannot be read",),
-    )
+class _Made(Struct, frozen=True):
+    """A plugin with its settings."""
+
+    info: Info
+    manager: pluggy.PluginManager
+    secrets: tuple[str, ...]
+
+
+class _Refused(Exception):
+    """Why there is none. ``keys``: what in the configuration is to blame; ``None`` when the
+    problems say so themselves."""
+
+    def __init__(self, problems: Iterable[str], keys: Keys | None) -> None:
+        self.problems = tuple(problems)
+        self.keys = keys
+        super().__init__(*self.problems)
+
+
+def _make(config: ChannelConfig) -> _Made:
+    found = find(config.plugin)
+    if isinstance(found, list):
+        raise _Refused(found, ("plugin",))
+    info = found.info
+    if info.role != "channel":
+        problem = f'plugin "{config.plugin}" is an {info.role}, not a channel'
+        raise _Refused([problem], ("plugin",))
+    settings = convert_settings(info.settings, config.settings, config.origin)
+    if isinstance(settings, list):
+        raise _Refused(map(str, settings), None)
+    secrets = as_written(secrets_in(settings))
+    try:
+        return _Made(info, checks.load(found.cls, settings), secrets)
+    except checks.LoadFailed as failed:
+        problems = [redact(problem, secrets) for problem in failed.problems]
+        raise _Refused(problems, ()) from None

@@ -40,14 +40,17 @@ class ChannelLoop:
         self._thread: threading.Thread | None = None
         self._checking = False
         self.on_replaced: Callable[[], None] = lambda: None
+        self.on_stray: Callable[[str], None] = lambda _what: None
+        """Told, on the channel's loop, of what failed there without anybody waiting for it."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop, started when first needed."""
         if self._loop is None:
             if self.replaced > REPLACEMENTS:
-                raise LoopsExhausted(self.name)
+                raise LoopsExhausted("the plugin blocked its thread too often")
             self._loop = asyncio.new_event_loop()
+            self._loop.set_exception_handler(self._stray)
             self._thread = threading.Thread(
                 target=self._run, args=(self._loop,), name=f"channel {self.name}", daemon=True
             )
@@ -58,9 +61,13 @@ class ChannelLoop:
     def _run(loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while _interrupted(loop):
+                log.error("channel.loop_left", channel=threading.current_thread().name)
         finally:
             loop.close()
+
+    def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.on_stray(f"{context.get('message')}: {context.get('exception')!r}")
 
     async def run(self, make: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
         """Run ``make()`` on the channel's loop and wait ``limit`` seconds for it.
@@ -83,10 +90,6 @@ class ChannelLoop:
         future.cancel()
         self._check(loop)
         raise HookTimeout(f"no answer within {limit:g} s")
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Start something that goes on by itself."""
-        asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         """See whether the loop still turns."""
@@ -118,8 +121,20 @@ class ChannelLoop:
         await asyncio.to_thread(thread.join, GRACE)
 
 
+def _interrupted(loop: asyncio.AbstractEventLoop) -> bool:
+    """Run the loop until it is stopped, or something that runs on it wants to end the process."""
+    try:
+        loop.run_forever()
+    except (SystemExit, KeyboardInterrupt):
+        return True
+    return False
+
+
 async def _called(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    return await make()
+    try:
+        return await make()
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        raise RuntimeError(f"raised {type(error).__name__}") from error
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

@@ -99,7 +99,7 @@ def load(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
         raise LoadFailed(problems)
     try:
         plugin = cls(settings)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LoadFailed([f"the constructor raised {type(error).__name__}: {error}"]) from error
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(HubSpec)

@@ -1,0 +1,76 @@
+"""What plugins return and raise, checked: a Struct does not look at the types it is made with,
+and an error's detail is whatever its raiser put there."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import datetime
+from typing import Any, TypeVar, cast, get_origin
+
+import msgspec
+
+from hub.flow.host.context import redact
+from hub.plugin import HookError, Permanent, SafeHtml, Temporary, Verification
+from hub.plugin.errors import FAILURE_REASONS
+
+T = TypeVar("T")
+
+ANYTHING = (Exception, asyncio.CancelledError, GeneratorExit, SystemExit)
+"""What a plugin may raise where it is called directly, and what must not get past the host:
+``sys.exit`` in a vendor's client would end the hub."""
+LONGEST_DETAIL = 300
+
+_SEALED = (SafeHtml, Verification)
+_KEPT = (bytes, bytearray, memoryview, datetime)
+
+
+def checked(answer: object, kind: type[T]) -> T:
+    """``answer``, if it is a ``kind`` through and through. Raises ``TypeError`` or
+    ``msgspec.ValidationError``, with the place of what is wrong."""
+    outer = get_origin(kind) or kind
+    if not isinstance(answer, outer):
+        raise TypeError(f"returned {type(answer).__name__}, expected {outer.__name__}")
+    sealed: list[object] = []
+
+    def put_aside(value: object) -> int:
+        if not isinstance(value, _SEALED):
+            raise TypeError(f"returned a {type(value).__name__} where none belongs")
+        sealed.append(value)
+        return len(sealed) - 1
+
+    def put_back(wanted: type, place: object) -> object:
+        value = sealed[place] if isinstance(place, int) and place < len(sealed) else None
+        if not isinstance(value, wanted):
+            raise TypeError(f"expected {wanted.__name__}")
+        return value
+
+    plain = msgspec.to_builtins(answer, builtin_types=_KEPT, enc_hook=put_aside)
+    return msgspec.convert(plain, kind, builtin_types=_KEPT, dec_hook=put_back)
+
+
+def cleaned(error: HookError, secrets: tuple[str, ...]) -> HookError:
+    """The error with a detail that can be stored and shown: text, short, without secrets. Raises
+    ``TypeError`` if the plugin has not made it as its class says."""
+    facts = cast("Any", error)
+    if not hasattr(error, "detail"):
+        raise TypeError(f"raised {type(error).__name__} without calling its __init__")
+    error.detail = redact(str(facts.detail), secrets)[:LONGEST_DETAIL]
+    error.args = (error.detail,)
+    if isinstance(error, Temporary):
+        error.retry_after = _seconds(getattr(error, "retry_after", None))
+    elif isinstance(error, Permanent):
+        if getattr(error, "reason", None) not in FAILURE_REASONS:
+            error.reason = "other"
+        code = getattr(error, "provider_code", None)
+        error.provider_code = None if code is None else redact(str(code), secrets)[:100]
+    return error
+
+
+def _seconds(value: object) -> float | None:
+    """How long to wait, also where it was taken from a header as it came."""
+    try:
+        seconds = float(cast("Any", value))
+    except (TypeError, ValueError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None

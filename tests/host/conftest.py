@@ -1,0 +1,58 @@
+"""The host with test plugins, found by their entry points like any third party's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from hub.config import ChannelConfig, Origin
+from hub.flow.host import Channel, FailedChannel, Limits, channel, load_channel, loops
+from tests.host.unruly import PLUGINS, TOKEN
+
+Load = Callable[..., Channel | FailedChannel]
+LIMITS = Limits(ingest=0.15, send=0.15, reconcile=0.15, startup=0.15, health=0.15, route=0.15)
+
+
+@pytest.fixture(autouse=True)
+def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PLUGINS))
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "GRACE", 0.15)
+    monkeypatch.setattr(channel, "REST", 0.3)
+
+
+@pytest.fixture
+async def load(tmp_path: Path) -> AsyncIterator[Load]:
+    """Loads a channel; whatever blocks in it is let go in the end."""
+    loaded: list[Channel] = []
+
+    def load_one(plugin: str = "unruly", id_: str = "odd", **settings: Any) -> Any:
+        config = ChannelConfig(
+            id=id_,
+            organisation="main",
+            plugin=plugin,
+            enabled=True,
+            name=None,
+            settings={"token": TOKEN, "folder": str(tmp_path), **settings},
+            origin=Origin(),
+        )
+        services = SimpleNamespace(main=asyncio.get_running_loop())
+        made = load_channel(config, 1, cast("Any", services), limits=LIMITS)
+        if isinstance(made, Channel):
+            loaded.append(made)
+        return made
+
+    yield load_one
+    (tmp_path / "go").touch()
+    for one in loaded:
+        with contextlib.suppress(Exception):
+            await one.shutdown()
