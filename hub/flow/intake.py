@@ -15,12 +15,15 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hub.flow.host import Channel, FailedChannel, now_ms
+from hub.flow.host import Channel, ChannelResting, FailedChannel, now_ms
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import (
+    ChannelNotice,
     Delivery,
+    Health,
     IngestResult,
     Malformed,
+    MediaRef,
     Message,
     OptIn,
     OptOut,
@@ -30,13 +33,13 @@ from hub.plugin import (
     Unverified,
     Verification,
 )
-from hub.plugin.types import Address
+from hub.plugin.types import Address, Event
 from hub.rules import commands as c
 from hub.rules.content import Content, one_line, storable
 from hub.rules.sending import backoff
 from hub.rules.states import Refusal
 from hub.store.blobs import Blobs
-from hub.store.ids import Ids
+from hub.store.ids import Ids, parse
 
 log = structlog.get_logger()
 
@@ -146,7 +149,10 @@ class Intake:
             ]
         except Malformed as error:
             return await self._quarantine(keep, error.detail)
-        ignored = not commands
+        except Exception as error:
+            log.exception("intake.unreadable", channel=channel.id)
+            return await self._quarantine(keep, f"could not be read: {type(error).__name__}")
+        ignored = not result.events
         reason = (result.ignored or "no events") if ignored else None
         state = "ignored" if ignored else "done"
         kept = await self._kept(keep, state, reason)
@@ -160,12 +166,18 @@ class Intake:
         for outcome in outcomes:
             if isinstance(outcome, Refusal):
                 log.warning("intake.refused", channel=channel.id, reason=outcome.detail)
+        for event in result.events:
+            if isinstance(event, ChannelNotice) and event.state is not None:
+                channel.say(Health(state=event.state, reason=event.text or None))
         return Taken(state=state, reply=result.reply, reason=reason)
 
     def _commands(
-        self, channel: Channel, keep: _Keep, event: Any, *, asks: bool
+        self, channel: Channel, keep: _Keep, event: Event, *, asks: bool
     ) -> list[c.Command]:
         """An event as commands. Raises ``Malformed`` for what cannot be kept as an event."""
+        tag = type(event).__struct_config__.tag
+        if tag not in channel.info.emits:
+            raise Malformed(f"the plugin does not say that it emits events of the kind {tag}")
         at = keep.received_at
         org = channel.organisation_id
         match event:
@@ -186,9 +198,10 @@ class Intake:
                         how=storable(event.how),
                     )
                 ]
+            case ChannelNotice():
+                return []
             case _:
-                kind = type(event).__name__
-                raise Malformed(f"the hub does not take in events of the kind {kind} yet")
+                raise Malformed(f"the hub does not take in events of the kind {tag} yet")
 
     def _message(
         self, channel: Channel, keep: _Keep, event: Message, *, asks: bool
@@ -201,9 +214,9 @@ class Intake:
         content = Content(
             text=text,
             subject=None if event.subject is None else storable(event.subject),
-            html=None if event.html is None else event.html.html,
+            html=None if event.html is None else storable(event.html.html),
             facts={storable(key): storable(value) for key, value in event.facts.items()},
-            reply_to=event.reply_to,
+            reply_to=None if event.reply_to is None else storable(event.reply_to),
             automatic=event.automatic,
         )
         return c.ReceiveMessage(
@@ -218,26 +231,26 @@ class Intake:
             own_address=storable(event.own_address),
             content=content,
             preview=_preview(content, len(event.media)),
-            media=tuple((self._ids.new(), ref) for ref in event.media),
+            media=tuple((self._ids.new(), _media(ref)) for ref in event.media),
             occurred_at=_milliseconds(event.occurred_at),
             asks=asks and not event.automatic,
             delivery_id=keep.id,
         )
 
     def _receipt(self, channel: Channel, keep: _Keep, event: Receipt) -> c.ReceiveReceipt:
-        transmission = event.transmission_id
-        if event.external_id is None and not (transmission or "").isdecimal():
+        transmission_id = parse(event.transmission_id or "")
+        if not event.external_id and transmission_id is None:
             raise Malformed("a receipt that names no message")
         return c.ReceiveReceipt(
             organisation_id=channel.organisation_id,
             at=keep.received_at,
             channel_id=channel.id,
             status=event.status,
-            external_id=None if event.external_id is None else storable(event.external_id),
-            transmission_id=int(transmission) if transmission is not None else None,
+            external_id=storable(event.external_id) if event.external_id else None,
+            transmission_id=transmission_id,
             reason=event.reason,
             detail=None if event.detail is None else storable(event.detail)[:300],
-            provider_code=event.provider_code,
+            provider_code=None if event.provider_code is None else storable(event.provider_code),
             occurred_at=_milliseconds(event.occurred_at),
         )
 
@@ -248,30 +261,31 @@ class Intake:
             if keep.again:  # it was kept unread, and turns out to be nobody's
                 await self._writer.record(await self._kept(keep, "refused", error.detail))
             return Taken(state="refused", status=403, reason=error.detail)
+        reason = str(error) or type(error).__name__
+        # It mends itself: the provider is away, or the plugin is left alone for a while.
+        passing = isinstance(error, ChannelResting) or (trusted and isinstance(error, Temporary))
+        due_at = _again_at(keep) if passing else None
         if trusted:
-            if isinstance(error, Temporary):
-                return await self._quarantine(keep, error.detail, again=True)
-            return await self._quarantine(keep, str(error) or type(error).__name__)
+            return await self._quarantine(keep, reason, due_at=due_at)
         if isinstance(error, Malformed) and not keep.again:
             return Taken(state="refused", status=400, reason=error.detail)
-        return await self._keep_unverified(keep, str(error) or type(error).__name__)
+        return await self._keep_unverified(keep, reason, due_at=due_at)
 
-    async def _quarantine(self, keep: _Keep, reason: str, *, again: bool = False) -> Taken:
-        due = None
-        if again and keep.attempts < TRIES:
-            due = now_ms() + backoff(keep.attempts, random.SystemRandom())
-        await self._writer.record(await self._kept(keep, "quarantined", reason, due_at=due))
+    async def _quarantine(self, keep: _Keep, reason: str, *, due_at: int | None = None) -> Taken:
+        await self._writer.record(await self._kept(keep, "quarantined", reason, due_at=due_at))
         log.warning("intake.quarantined", channel=keep.channel_id, reason=reason)
         return Taken(state="quarantined", reason=reason)
 
-    async def _keep_unverified(self, keep: _Keep, reason: str) -> Taken:
+    async def _keep_unverified(
+        self, keep: _Keep, reason: str, *, due_at: int | None = None
+    ) -> Taken:
         key = (keep.organisation_id, keep.channel_id)
         count, size = self.unverified.get(key, (0, 0))
         if not keep.again:
             if count >= self._largest_count or size + len(keep.delivery.body) > self._largest_bytes:
                 raise UnverifiedFull(keep.channel_id)
             self.unverified[key] = (count + 1, size + len(keep.delivery.body))
-        await self._writer.record(await self._kept(keep, "unverified", reason))
+        await self._writer.record(await self._kept(keep, "unverified", reason, due_at=due_at))
         log.warning("intake.unverified", channel=keep.channel_id, reason=reason)
         return Taken(state="unverified", reason=reason)
 
@@ -326,15 +340,29 @@ class _Keep(Struct, frozen=True):
         return int(self.delivery.received_at.timestamp() * 1000)
 
 
+def _again_at(keep: _Keep) -> int | None:
+    """When to read a delivery again without being asked; ``None`` when it was often enough."""
+    if keep.attempts >= TRIES:
+        return None
+    return now_ms() + backoff(keep.attempts, random.SystemRandom())
+
+
 def _address(address: Address) -> c.AddressOf:
-    if not address.value.strip():
+    value = storable(address.value)
+    if not value.strip():
         raise Malformed("an empty address")
     return c.AddressOf(
         scheme=storable(address.scheme),
-        value=storable(address.value),
+        value=value,
         display=None if address.display is None else storable(address.display),
         verified=address.verified,
     )
+
+
+def _media(ref: MediaRef) -> MediaRef:
+    texts = {name: getattr(ref, name) for name in ("url", "provider_id", "name", "content_type")}
+    cleaned = {name: storable(text) for name, text in texts.items() if text is not None}
+    return msgspec.structs.replace(ref, **cleaned)
 
 
 def _milliseconds(at: Any) -> int | None:

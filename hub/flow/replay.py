@@ -72,6 +72,8 @@ class Replay:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 await self._each([t.deliveries.c.due_at <= now_ms()], WAITING)
+                if self._intake.unverified:  # another process may have replayed some
+                    self._intake.unverified = await self.count_unverified()
             except Unavailable:
                 continue
             except Exception:
