@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from hub.app.errors import StartupError
 from hub.app.hub import Hub
+from hub.app.logs import set_up_logs
 from hub.app.setup import insert_member, insert_user, new_password
 from hub.config import HubConfig
 from hub.edge.sessions import SHORTEST_PASSWORD, hash_password
@@ -155,6 +156,8 @@ def _is_member(connection: Connection, user_id: int, organisation_id: int) -> bo
 
 def _run(config: HubConfig, work: Callable[[Hub], Awaitable[T]]) -> T:
     """Work on a hub's database, whether or not a hub is running on it."""
+
+    set_up_logs(serving=False)
 
     async def main() -> T:
         hub = Hub(config, os.environ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hub.app.errors import StartupError
+from hub.app.logs import withhold
 from hub.app.setup import (
     FirstAdmin,
     ensure_admin,
@@ -108,9 +110,12 @@ class Hub:
         """Everything: channels, outbox, stream. Raises ``StartupError``."""
         self._only_one()
         await self.open()
-        self.first_admin = await self.writer.execute(
-            lambda connection: ensure_admin(connection, self.ids, self.organisations, self._environ)
-        )
+        try:
+            await self._start()
+        except Unavailable as error:
+            raise StartupError(f"the database cannot be used: {self.writer.trouble}") from error
+
+    async def _start(self) -> None:
         await self.load_channels()
         self.intake.unverified = await self.replay.count_unverified()
         if self.config.hub.redis is not None:
@@ -119,6 +124,10 @@ class Hub:
         await self.outbox.start()
         self.fetcher.start()
         self.replay.start()
+        # Last of all: a password that was made and not shown would lock everybody out.
+        self.first_admin = await self.writer.execute(
+            lambda connection: ensure_admin(connection, self.ids, self.organisations, self._environ)
+        )
 
     def release(self) -> None:
         """Let go of everybody who only waits for news, so that stopping need not wait for them."""
@@ -172,16 +181,17 @@ class Hub:
 
     def _only_one(self) -> None:
         """One process per SQLite file: it holds leases and notices in memory."""
-        if not self.config.hub.database.startswith("sqlite"):
+        path = Database(self.config.hub.database).path
+        if path is None:
             return
         self._make_folder()
-        self._lock = (self.config.hub.data / "hub.lock").open("w", encoding="ascii")
+        self._lock = path.with_suffix(".lock").open("w", encoding="ascii")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StartupError(
-                f"another hub is running on {self.config.hub.data}: stop it, or use PostgreSQL "
-                "for several processes"
+                f"another hub is running on {path}: stop it, or use PostgreSQL for several "
+                "processes"
             ) from error
 
     async def _migrate(self) -> None:
@@ -233,6 +243,7 @@ class Hub:
             if not isinstance(channel, Channel):
                 log.error("channel.failed", channel=config.id, problems=channel.problems)
                 continue
+            withhold(channel.secrets)
             channel.pause(paused.get(channel.key))
             channel.changed = self._channel_changed
         if self._environ.get("HUB_STRICT_PLUGINS") == "1" and self.channels.all_failed:
@@ -322,6 +333,9 @@ class Hub:
                 await connection.execute(sa.select(1))
         except Exception as error:  # noqa: BLE001 — whatever it is, it is told
             trouble.append(f"the database cannot be read: {type(error).__name__}")
+        if self.writer.trouble is not None:
+            with contextlib.suppress(Unavailable):
+                await self.writer.execute(lambda _connection: None)  # perhaps it can again
         if self.writer.trouble is not None:
             trouble.append("the database cannot be written to")
         return trouble

@@ -32,7 +32,7 @@ GRACE = 10
 
 def serve(config: HubConfig, environ: Mapping[str, str] = os.environ, *, demo: bool = False) -> int:
     """Run until a signal; the exit code."""
-    set_up_logs()
+    set_up_logs(serving=True)
     listening = _bind(config.hub.host, config.hub.port)
     try:
         uvloop.run(_serve(config, environ, listening, demo=demo))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -153,12 +156,22 @@ def secret_key(config: HubConfig) -> Secret:
     folder, readable to the hub's own user only."""
     if config.hub.secret_key is not None:
         return config.hub.secret_key
-    path: Path = config.hub.data / "secret_key"
+    path = config.hub.data / "secret_key"
+    if not path.exists():
+        _make_key(path)
+    return Secret(path.read_text(encoding="ascii").strip())
+
+
+def _make_key(path: Path) -> None:
+    """Whole or not at all: half a key, or none, would sign what anybody can forge. Of two
+    processes that start together one makes it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent)  # readable to its owner only
     try:
-        return Secret(path.read_text(encoding="ascii").strip())
-    except FileNotFoundError:
-        pass
-    text = secrets.token_hex(32)
-    path.touch(mode=0o600)
-    path.write_text(text + "\n", encoding="ascii")
-    return Secret(text)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from hub.flow.record import Outcome, Record
 from hub.rules.commands import Command
 from hub.rules.states import Refusal
-from hub.store.database import Database
+from hub.store.database import Database, prove_writable
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -195,6 +195,8 @@ class Writer:
         answers: list[Any] = [None] * len(items)
         positions: dict[int, int] = {}
         with connection.begin():
+            if self.trouble is not None:
+                prove_writable(connection)  # work that changes no row would succeed all the same
             place = 0
             while place < len(items):
                 work = items[place].work

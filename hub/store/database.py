@@ -7,6 +7,7 @@ to disk; on PostgreSQL both speak asyncpg.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from hub.store import tables as t
 
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -78,6 +81,15 @@ class Database:
         if self._reader is not None:
             await self._reader.dispose()
             self._reader = None
+
+
+def prove_writable(connection: sa.Connection) -> None:
+    """Change a row, so that the commit shows whether anything can be written."""
+    own = t.meta.c
+    now = str(time.time())
+    changed = connection.execute(sa.update(t.meta).where(own.key == "proved").values(value=now))
+    if not changed.rowcount:
+        connection.execute(sa.insert(t.meta), [{"key": "proved", "value": now}])
 
 
 def _prepare_sqlite(engine: sa.Engine, *, begin: str) -> None:

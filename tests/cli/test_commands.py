@@ -87,7 +87,7 @@ def test_people_are_added_with_a_password_of_the_hubs_or_their_own(tmp_path: Pat
     done = hub(tmp_path, "user", "add", "ann@example.com", "--name", "Ann")
     assert (done.returncode, done.stderr) == (0, "")
     added, password = done.stdout.splitlines()
-    assert added == "Added ann@example.com to main as agent."
+    assert added == "Added ann@example.com to main as User SMS."
     assert len(password.removeprefix("One-time password: ")) >= 12
 
     own = "correct horse battery staple"
