@@ -80,7 +80,7 @@ def problem_of(error: Exception) -> ProblemError:
         case ValidationException():
             return ProblemError(400, "The request does not fit.", errors=_fields(error))
         case HTTPException():
-            return ProblemError(error.status_code, error.detail)
+            return ProblemError(error.status_code, error.detail, headers=dict(error.headers or {}))
         case _:
             return ProblemError(500, "An error was logged. Try again, or tell your admin.")
 
@@ -94,11 +94,17 @@ def _fields(error: ValidationException) -> list[FieldError]:
     return found or [FieldError(field="", message=error.detail)]
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Litestar's exception handler."""
+def told(error: Exception, path: str) -> ProblemError:
+    """What a client is answered; what nobody foresaw is logged."""
     problem = problem_of(error)
     if problem.problem.status == 500:
-        log.error("request.failed", path=request.url.path, exc_info=error)
+        log.error("request.failed", path=path, exc_info=error)
+    return problem
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Litestar's exception handler."""
+    problem = told(error, request.url.path)
     return Response(
         problem.problem,
         status_code=problem.problem.status,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from hub.flow.host import now_ms
 from hub.flow.writer import Writer
+from hub.rules.content import storable
 from hub.store import people
 from hub.store import tables as t
 from hub.store.database import Database
@@ -29,6 +30,7 @@ LASTS = 14 * 24 * 3600 * 1000
 ATTEMPTS = 10
 PER = 15 * 60.0
 SHORTEST_PASSWORD = 10
+LONGEST_EMAIL = 320
 
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(secrets.token_hex(16))
@@ -54,35 +56,35 @@ class TooManyAttempts(Exception):
 
 
 class Attempts:
-    """Failed sign-ins by key (an email, a network address), within a time."""
+    """Attempts to sign in that were wrong, or are not known to be right yet, by key (an email, a
+    network address) within a time. Each counts from its beginning: many at once are no way
+    round the limit."""
 
     def __init__(self, most: int = ATTEMPTS, per: float = PER, keys: int = 10_000) -> None:
         self._most = most
         self._per = per
         self._keys = keys
-        self._failed: OrderedDict[str, list[float]] = OrderedDict()
+        self._counted: OrderedDict[str, list[float]] = OrderedDict()
 
-    def check(self, *keys: str) -> None:
-        """Raises ``TooManyAttempts``."""
+    def begin(self, key: str) -> None:
+        """Count an attempt. Raises ``TooManyAttempts``."""
         now = time.monotonic()
-        for key in keys:
-            recent = [at for at in self._failed.get(key, []) if at > now - self._per]
-            if len(recent) >= self._most:
-                raise TooManyAttempts(int(recent[0] + self._per - now) + 1)
+        recent = [at for at in self._counted.pop(key, []) if at > now - self._per]
+        self._counted[key] = recent
+        if len(recent) >= self._most:
+            raise TooManyAttempts(int(recent[0] + self._per - now) + 1)
+        recent.append(now)
+        while len(self._counted) > self._keys:
+            self._counted.popitem(last=False)
 
-    def failed(self, *keys: str) -> None:
-        """Count a failure."""
-        now = time.monotonic()
-        for key in keys:
-            recent = [at for at in self._failed.pop(key, []) if at > now - self._per]
-            self._failed[key] = [*recent, now][-self._most :]
-        while len(self._failed) > self._keys:
-            self._failed.popitem(last=False)
+    def take_back(self, key: str) -> None:
+        """The attempt was right after all."""
+        if self._counted.get(key):
+            self._counted[key].pop()
 
-    def succeeded(self, *keys: str) -> None:
-        """Forget the failures."""
-        for key in keys:
-            self._failed.pop(key, None)
+    def forget(self, key: str) -> None:
+        """All of them."""
+        self._counted.pop(key, None)
 
 
 class Sessions:
@@ -99,18 +101,17 @@ class Sessions:
     ) -> tuple[str, people.Session] | None:
         """A new session's token and whose it is; ``None`` if email or password is wrong. Raises
         ``TooManyAttempts``."""
-        name = email.strip().lower()
-        self._attempts.check(name)
-        self._by_remote.check(remote)
+        name = storable(email).strip().lower()[:LONGEST_EMAIL]
+        self._by_remote.begin(remote)
+        self._attempts.begin(name)
         async with self._database.snapshot() as connection:
             user = await people.user_by_email(connection, name)
         known = _NOBODY if user is None else user.password_hash
         right = await asyncio.to_thread(_matches, known, password)
         if user is None or not right:
-            self._attempts.failed(name)
-            self._by_remote.failed(remote)
             return None
-        self._attempts.succeeded(name)
+        self._attempts.forget(name)
+        self._by_remote.take_back(remote)
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
         now = now_ms()
         row = {
@@ -147,10 +148,10 @@ class Sessions:
     ) -> bool:
         """Set a new password and end the user's other sessions; ``False`` if ``current`` is
         wrong. Raises ``TooManyAttempts``."""
-        self._attempts.check(user.email)
+        self._attempts.begin(user.email)
         if not await asyncio.to_thread(_matches, user.password_hash, current):
-            self._attempts.failed(user.email)
             return False
+        self._attempts.forget(user.email)
         hashed = await asyncio.to_thread(hash_password, new)
         kept = token_hash(keep)
 

@@ -17,7 +17,7 @@ from litestar.connection import ASGIConnection
 from litestar.types import Receive, Scope, Send
 
 from hub.edge.guards import Guard
-from hub.edge.problems import PROBLEM, ProblemError, problem_of
+from hub.edge.problems import PROBLEM, ProblemError, problem_of, told
 from hub.flow.channels import Channels
 from hub.flow.host import Channel, FailedChannel, HookTimeout, LoopsExhausted, PluginFault
 from hub.flow.intake import Intake, Taken, UnverifiedFull
@@ -33,6 +33,10 @@ _METHODS = frozenset({"GET", "POST", "PUT", "HEAD"})
 
 class TooLarge(Exception):
     """The body is larger than what is taken."""
+
+
+class Disconnected(Exception):
+    """The sender went away before the end of the body."""
 
 
 class Webhooks:
@@ -61,8 +65,10 @@ class Webhooks:
             return
         try:
             reply = await self._answer(scope, receive)
+        except Disconnected:
+            return
         except Exception as error:  # noqa: BLE001 — whatever it is, the caller gets an answer
-            reply = _problem(problem_of(error))
+            reply = _problem(told(error, scope["path"]))
         await _send(send, reply, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Any, receive: Receive) -> RouteReply:
@@ -193,7 +199,7 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
-            raise ConnectionResetError("the sender went away")
+            raise Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > LARGEST:
