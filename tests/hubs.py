@@ -65,6 +65,7 @@ class HubProcess:
             path = folder / "hub.toml"
             path.write_text(config, encoding="utf-8")
             self._arguments += ["--config", str(path)]
+        self._clients: list[Client] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._output = folder / "output.txt"
 
@@ -137,8 +138,10 @@ class HubProcess:
         )
 
     def client(self, email: str = EMAIL, password: str = PASSWORD) -> Client:
-        """A client that is signed in."""
-        return Client(self.base_url).sign_in(email, password)
+        """A client that is signed in; closed with the hub if not before."""
+        client = Client(self.base_url)
+        self._clients.append(client)
+        return client.sign_in(email, password)
 
     def __enter__(self) -> Self:
         return self if self.base_url else self.start()
@@ -146,6 +149,8 @@ class HubProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        for client in self._clients:
+            client.close()
         self.stop()
 
 
