@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import sqlalchemy as sa
 import structlog
@@ -36,7 +36,6 @@ from hub.flow.intake import Intake
 from hub.flow.media import Fetcher, MediaLinks
 from hub.flow.outbox import LEASE, Outbox
 from hub.flow.record import Record
-from hub.flow.relay import Relay
 from hub.flow.replay import Replay
 from hub.flow.services import ChannelKey, HubServices
 from hub.flow.stream import Stream
@@ -51,6 +50,9 @@ from hub.store.ids import Ids
 from hub.store.migrate import NewerDatabaseError, migrate
 from hub.web import create_web
 from hub.web.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from hub.flow.relay import Relay
 
 log = structlog.get_logger()
 
@@ -119,6 +121,8 @@ class Hub:
         await self.load_channels()
         self.intake.unverified = await self.replay.count_unverified()
         if self.config.hub.redis is not None:
+            from hub.flow.relay import Relay  # noqa: PLC0415 — a tenth of a second
+
             self._relay = Relay(self.config.hub.redis, self.stream.committed)
             self._relay.start()
         await self.outbox.start()
