@@ -90,8 +90,8 @@ def ensure_admin(
     """A first admin, in every organisation, if there is no user at all."""
     if connection.execute(sa.select(t.users.c.id).limit(1)).first() is not None:
         return None
-    email = environ.get("HUB_ADMIN_EMAIL", DEFAULT_ADMIN).strip().lower()
-    given = environ.get("HUB_ADMIN_PASSWORD")
+    email = (environ.get("HUB_ADMIN_EMAIL") or DEFAULT_ADMIN).strip().lower()
+    given = environ.get("HUB_ADMIN_PASSWORD") or None
     if given is not None and len(given) < SHORTEST_PASSWORD:
         raise StartupError(
             f"HUB_ADMIN_PASSWORD is too short: {SHORTEST_PASSWORD} characters at least"

@@ -115,7 +115,7 @@ async def test_a_hook_that_hangs_runs_out_of_time(odd: Channel) -> None:
 @pytest.mark.parametrize(
     "which",
     ["none", "text", "coroutine", "events-none", "events-of-none", "id-number", "html-text",
-     "proof", "status"],
+     "proof", "status", "reply-status", "reply-header", "reply-text"],
 )  # fmt: skip
 async def test_nonsense_is_a_fault(odd: Channel, which: str) -> None:
     ingested = await odd.ingest(delivery("nonsense", which=which))

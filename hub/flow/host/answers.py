@@ -5,13 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar, cast, get_origin
 
 import msgspec
 
 from hub.flow.host.context import redact
-from hub.plugin import HookError, Permanent, SafeHtml, Temporary, Verification
+from hub.plugin import (
+    HookError,
+    IngestResult,
+    Permanent,
+    RouteReply,
+    SafeHtml,
+    Temporary,
+    Verification,
+)
 from hub.plugin.errors import FAILURE_REASONS
 
 T = TypeVar("T")
@@ -21,13 +31,16 @@ ANYTHING = (Exception, asyncio.CancelledError, GeneratorExit, SystemExit)
 ``sys.exit`` in a vendor's client would end the hub."""
 LONGEST_DETAIL = 300
 
+# RFC 9110, sections 5.1 and 5.5: a line end in a value would begin another header.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SEALED = (SafeHtml, Verification)
 _KEPT = (bytes, bytearray, memoryview, datetime)
 
 
 def checked(answer: object, kind: type[T]) -> T:
-    """``answer``, if it is a ``kind`` through and through. Raises ``TypeError`` or
-    ``msgspec.ValidationError``, with the place of what is wrong."""
+    """``answer``, if it is a ``kind`` through and through. Raises ``TypeError`` or ``ValueError``
+    with the place of what is wrong."""
     outer = get_origin(kind) or kind
     if not isinstance(answer, outer):
         raise TypeError(f"returned {type(answer).__name__}, expected {outer.__name__}")
@@ -46,7 +59,21 @@ def checked(answer: object, kind: type[T]) -> T:
         return value
 
     plain = msgspec.to_builtins(answer, builtin_types=_KEPT, enc_hook=put_aside)
-    return msgspec.convert(plain, kind, builtin_types=_KEPT, dec_hook=put_back)
+    right = msgspec.convert(plain, kind, builtin_types=_KEPT, dec_hook=put_back)
+    if isinstance(right, RouteReply):
+        _check_reply(right.status, {**right.headers, "content-type": right.content_type})
+    elif isinstance(right, IngestResult) and right.reply is not None:
+        _check_reply(right.reply.status, {"content-type": right.reply.content_type})
+    return right
+
+
+def _check_reply(status: int, headers: Mapping[str, str]) -> None:
+    """Raises ``ValueError`` for what no HTTP server can send."""
+    if not 200 <= status <= 599:
+        raise ValueError(f"returned a reply with the status {status}")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"returned a reply with a bad header {name[:40]!r}")
 
 
 def cleaned(error: HookError, secrets: tuple[str, ...]) -> HookError:

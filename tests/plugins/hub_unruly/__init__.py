@@ -40,6 +40,7 @@ from hub.plugin import (
     Receipt,
     Reconciled,
     Rendered,
+    Reply,
     Route,
     RouteReply,
     RouteRequest,
@@ -310,6 +311,9 @@ NONSENSE: dict[str, Callable[[Unruly], Any]] = {
     "receipt-out-of-range": lambda _: IngestResult(
         events=(Receipt(status="sent", transmission_id="9" * 40),)
     ),
+    "reply-status": lambda _: IngestResult(ignored="x", reply=Reply(status=99)),
+    "reply-header": lambda _: IngestResult(ignored="x", reply=Reply(content_type="a\r\nb: c")),
+    "reply-text": lambda _: IngestResult(ignored="x", reply=Reply(body=cast("Any", "text"))),
     "status": lambda _: IngestResult(
         events=(Receipt(status=cast("Any", "perhaps"), external_id="1"),)
     ),
