@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -36,12 +36,10 @@ class Acme(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Acme
-
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.taken.append(body)
-        answer = json.dumps({"id": f"acme-{len(self.server.taken)}"}).encode()
+        acme = cast("Acme", self.server)
+        acme.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        answer = json.dumps({"id": f"acme-{len(acme.taken)}"}).encode()
         self.send_response(201)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
