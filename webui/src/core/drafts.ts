@@ -42,6 +42,9 @@ const PREFIX = "hub.draft/";
 /** The mode of a draft that is an internal note. */
 export const NOTE = "note";
 
+/** Contact and mode of the draft of a conversation that has not begun. */
+export const NEW = "new";
+
 function isEmpty(draft: DraftText): boolean {
   return draft.text === "" && draft.files.length === 0;
 }

@@ -531,7 +531,12 @@ describe("sending", () => {
     expect(made.inbox.list.order.get()).toContain("t9");
     expect(made.inbox.list.flashes.at("t9").get()).toBe(0);
     made.server.on("POST /messages", { status: 422, body: { detail: "Not a number." } });
-    expect(await made.inbox.startConversation("k2", body)).toEqual({ refusal: "Not a number." });
+    expect(await made.inbox.startConversation("k2", body)).toEqual({
+      refusal: "Not a number.",
+      unsure: false,
+    });
+    made.server.on("POST /messages", { status: 503, body: {} });
+    expect(await made.inbox.startConversation("k3", body)).toMatchObject({ unsure: true });
   });
 });
 

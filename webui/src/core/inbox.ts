@@ -4,7 +4,7 @@ import { modeOf, optimisticEntry, refuseFile } from "./compose";
 import { Drafts, NOTE, type Draft, type DraftText, type Storage } from "./drafts";
 import type { Http, StartBody } from "./http";
 import { List } from "./list";
-import { reasonOf, Refused, Unreachable } from "./problem";
+import { isPassing, reasonOf, Refused } from "./problem";
 import { isWhole, Rows } from "./rows";
 import { Stream, type Socket, type SocketEvents } from "./stream";
 import { t } from "./strings";
@@ -500,8 +500,7 @@ export class Inbox {
       this.thread(thread).take({ ...data, idempotency_key: key }, position);
       this.thread(thread).dropPending(key);
     } catch (error) {
-      const passing = error instanceof Unreachable || (error instanceof Refused && error.passing);
-      if (!passing) {
+      if (!isPassing(error)) {
         this.#returnDraft(sending, reasonOf(error));
         return;
       }
@@ -542,11 +541,14 @@ export class Inbox {
     this.toasts.add(t.composer.notSentTo(who, reason));
   }
 
-  /** Sends the first message to an address; answers the conversation, or why not. */
+  /**
+   * Sends the first message to an address; answers the conversation, or why not, and whether it may
+   * have gone out all the same.
+   */
   async startConversation(
     key: string,
     body: StartBody,
-  ): Promise<{ thread: string } | { refusal: string }> {
+  ): Promise<{ thread: string } | { refusal: string; unsure: boolean }> {
     try {
       const { data, position } = await this.ports.http.start(this.organisation.slug, key, body);
       this.#own.set(data.thread_id, this.ports.clock.now() + OWN_FOR);
@@ -554,7 +556,7 @@ export class Inbox {
       if (!this.rows.get(data.thread_id)) this.#recover(data.thread_id);
       return { thread: data.thread_id };
     } catch (error) {
-      return { refusal: reasonOf(error) };
+      return { refusal: reasonOf(error), unsure: isPassing(error) };
     }
   }
 

@@ -82,6 +82,26 @@ describe("the list", () => {
     expect(list.state.get()).toBe("ready");
   });
 
+  it("keeps what the stream brought while the page was on its way", async () => {
+    const answer = later<Page>();
+    const { list, put } = make(answer.promise);
+    const loaded = list.load();
+    put(at("t9", 0), 12);
+    put(at("t2", 2, { status: "closed" }), 12);
+    answer.keep(page([at("t1", 1), at("t2", 2)]));
+    await loaded;
+    expect(list.order.get()).toEqual(["t9", "t1"]);
+  });
+
+  it("goes on with a highlight in a row that is drawn meanwhile, and not after", async () => {
+    const { list, put, clock } = make(page([at("t1", 1)]));
+    await list.load();
+    put(at("t2", 0));
+    expect(list.flashes.at("t2").get() - list.highlightsOver("t2")).toBe(1);
+    clock.pass(1_400);
+    expect(list.flashes.at("t2").get() - list.highlightsOver("t2")).toBe(0);
+  });
+
   it("keeps the old rows until the new come when nothing here matches", async () => {
     const { list } = make(page([at("t1", 1)]), new Promise(() => undefined));
     await list.show(open);

@@ -20,6 +20,8 @@ export interface ListPorts {
 }
 
 const LEAVES_AFTER = 5_000;
+/** So long a highlight fades. */
+const FLASH = 1_400;
 
 /** The list of conversations in one scope: its order, its paging, and what happens live. */
 export class List {
@@ -37,6 +39,7 @@ export class List {
   readonly flashes = new CellMap<string, number>(() => 0);
   readonly gate: RiseGate;
 
+  readonly #flashedAt = new Map<string, number>();
   #cursor: string | null = null;
   #asked = 0;
   #scrolled = false;
@@ -75,7 +78,14 @@ export class List {
       this.problem.set(null);
       this.#cursor = data.next_cursor ?? null;
       this.more.set(this.#cursor === null ? "none" : "some");
-      this.order.set(this.#sorted(data.items.map((row) => row.id)));
+      const listed = data.items.map((row) => row.id).filter((id) => this.#belongs(id));
+      this.order.set(this.#sorted(listed));
+      // What the stream brought while the page was on its way is newer than the page.
+      const arrived = this.ports.rows
+        .since(position)
+        .filter((row) => !listed.includes(row.id) && this.#belongs(row.id) && this.#within(row))
+        .map((row) => row.id);
+      if (arrived.length > 0) this.order.set(this.#sorted([...listed, ...arrived]));
       this.leaving.set(new Map());
       this.risen.set(new Set());
       this.state.set("ready");
@@ -113,8 +123,7 @@ export class List {
     if (belongs) this.#stay(row.id);
     if (here && !belongs) this.#leave(row.id, reasonFor(row, this.scope.get(), this.ports.me));
     const rises = before === null || Date.parse(row.sort_at) > Date.parse(before.sort_at);
-    if (news && here && (rises || told(before, row)))
-      this.flashes.at(row.id).update((count) => count + 1);
+    if (news && here && (rises || told(before, row))) this.#flash(row.id);
     if (belongs && !here && this.#within(row)) {
       this.gate.whenQuiet(() => {
         this.#rearrange(row.id, news);
@@ -132,9 +141,26 @@ export class List {
     if (!scrolled && this.risen.get().size > 0) this.risen.set(new Set());
   }
 
+  /** A row's highlights that are over; one that still goes on is seen on a row drawn just now. */
+  highlightsOver(id: string): number {
+    const count = this.flashes.at(id).get();
+    const since = this.ports.clock.now() - (this.#flashedAt.get(id) ?? -Infinity);
+    return since < FLASH ? count - 1 : count;
+  }
+
   /** The reader did something in the list: rows that were only kept for their place go. */
   acted(): void {
     this.#dropLeaving();
+  }
+
+  #flash(id: string): void {
+    this.#flashedAt.set(id, this.ports.clock.now());
+    this.flashes.at(id).update((count) => count + 1);
+  }
+
+  #belongs(id: string): boolean {
+    const row = this.ports.rows.get(id);
+    return row !== null && matches(row, this.scope.get(), this.ports.me);
   }
 
   #take(items: readonly ThreadRow[], position: number): void {
@@ -164,7 +190,7 @@ export class List {
       .all()
       .filter((row) => !order.includes(row.id) && matches(row, scope, me) && this.#within(row))
       .map((row) => row.id);
-    if (news) for (const id of joining) this.flashes.at(id).update((count) => count + 1);
+    if (news) for (const id of joining) this.#flash(id);
     if (news && this.#scrolled) this.risen.update((ids) => new Set([...ids, risen]));
     this.order.set(this.#sorted([...order, ...joining]));
   }

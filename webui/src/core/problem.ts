@@ -21,6 +21,11 @@ export class Refused extends Error {
 /** There was no answer at all. */
 export class Unreachable extends Error {}
 
+/** Whether nobody knows what came of it, so that the very same may be tried again. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Unreachable || (error instanceof Refused && error.passing);
+}
+
 /** The refusal an answer tells of; `body` is what it carried, if that could be read. */
 export function refusalOf(response: Response, body: unknown): Refused {
   const after = Number(response.headers.get("Retry-After") ?? NaN);

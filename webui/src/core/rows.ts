@@ -18,6 +18,11 @@ export class Rows {
     return this.#cells.keys().flatMap((id) => this.get(id) ?? []);
   }
 
+  /** What became known after a position. */
+  since(position: number): ThreadRow[] {
+    return this.all().filter((row) => (this.#positions.get(row.id) ?? -1) > position);
+  }
+
   /** Takes a row as it is at a position; says whether it was news. */
   put(row: ThreadRow, position: number): boolean {
     if (position < (this.#positions.get(row.id) ?? -1)) return false;

@@ -136,6 +136,7 @@ export const en = {
     detailsWidth: "Details width",
     start: "New conversation",
     you: "You:",
+    note: "Note:",
     draft: "Draft",
     failed: "Failed",
     unknown: "Not confirmed",

@@ -49,6 +49,11 @@ describe("a row", () => {
       "Not confirmed",
       "You: x",
     ],
+    [
+      { preview: { text: "x", direction: "internal", channel_id: null, status: null } },
+      "",
+      "Note: x",
+    ],
     [{ needs_response: true }, "Needs response", "Hello"],
     [{ status: "outbound_only" }, "Outbound only", "Hello"],
     [{ status: "closed" }, "Closed", "Hello"],
