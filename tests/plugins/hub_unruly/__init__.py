@@ -117,6 +117,8 @@ class Unruly:
                 return IngestResult(events=(self._message({"id": "forged", "from": "+1555"}),))
             case _:
                 pass
+        if self._told("deaf"):
+            raise RuntimeError("cannot verify for now")
         ctx.verify.token(keys=[self.settings.token], header="X-Token")
         if self._told("broken"):
             raise RuntimeError("broken for now")
