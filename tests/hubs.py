@@ -41,6 +41,8 @@ def wait_for(
 class HubProcess:
     """``hub serve`` in a folder of its own; kill it, start it again, look at what it printed."""
 
+    command = "serve"
+
     def __init__(
         self,
         folder: Path,
@@ -74,7 +76,7 @@ class HubProcess:
         self._arguments[1] = str(port)
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", "serve", *self._arguments],
+                [sys.executable, "-m", "hub.cli", self.command, *self._arguments],
                 cwd=self.folder,
                 env=self._environ,
                 stdout=output,
