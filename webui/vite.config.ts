@@ -20,10 +20,28 @@ export default defineConfig({
   },
   resolve: process.env["VITEST"] ? { conditions: ["browser"] } : {},
   test: {
-    environment: "jsdom",
-    include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
-    setupFiles: ["tests/setup.ts"],
     restoreMocks: true,
+    projects: [
+      {
+        // Logic and texts: no page is needed, and so none is made.
+        extends: true,
+        test: {
+          name: "core",
+          environment: "node",
+          include: ["src/core/**/*.test.ts", "tests/**/*.test.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "page",
+          environment: "jsdom",
+          include: ["src/**/*.test.ts"],
+          exclude: ["src/core/**"],
+          setupFiles: ["tests/setup.ts"],
+        },
+      },
+    ],
     coverage: {
       provider: "v8",
       include: ["src/core/**/*.ts"],
