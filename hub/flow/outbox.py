@@ -198,7 +198,8 @@ class Outbox:
             token=token,
         )
         try:
-            outbound = await self._outbound(replace(transmission, started_at=now_ms()))
+            beginning = replace(transmission, started_at=now_ms())
+            outbound = await self._outbound(beginning, transmission.attempts + 1)
             started = await self._writer.carry_out(c.StartSending(at=now_ms(), **step))
         except (Refusal, Unavailable) as reason:
             log.info("outbox.not_started", channel=channel.id, reason=str(reason))
@@ -285,12 +286,12 @@ class Outbox:
                     **step,
                 )
 
-    async def _outbound(self, transmission: Transmission) -> Outbound:
+    async def _outbound(self, transmission: Transmission, attempt: int) -> Outbound:
         async with self._database.snapshot() as connection:
             files = await store.attachments_to_send(connection, transmission.entry_id)
         return Outbound(
             id=str(transmission.id),
-            attempt=transmission.attempts + 1,
+            attempt=attempt,
             deadline=datetime.now(UTC) + timedelta(seconds=SEND_LIMIT),
             address=Address(scheme=transmission.scheme, value=transmission.address),
             own_address=transmission.own_address,
@@ -338,14 +339,15 @@ class Outbox:
         )
         # First of all the next time is set, so that no crash and no second process asks at once.
         await self._settle(c.SendUnknown(at=now, token=None, detail="", due_at=again, **names))
+        attempt = transmission.attempts
         try:
-            answer = await channel.reconcile(await self._outbound(transmission))
+            answer = await channel.reconcile(await self._outbound(transmission, attempt))
         except (HookError, HookTimeout, PluginFault, ChannelResting, LoopsExhausted) as error:
             log.info("outbox.not_reconciled", channel=channel.id, reason=str(error))
             return
-        await self._reconciled(answer, names)
+        await self._reconciled(answer, attempt, names)
 
-    async def _reconciled(self, answer: Reconciled, names: _Names) -> None:
+    async def _reconciled(self, answer: Reconciled, attempt: int, names: _Names) -> None:
         if answer.outcome == "found" and answer.external_id:
             await self._settle(
                 c.SendAccepted(
@@ -357,7 +359,7 @@ class Outbox:
                 )
             )
         elif answer.outcome == "absent":
-            await self._settle(c.SendAbsent(at=now_ms(), **names))
+            await self._settle(c.SendAbsent(at=now_ms(), attempt=attempt, **names))
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -257,6 +257,8 @@ class SendUnknown(Command, kw_only=True, frozen=True):
 
 
 class SendAbsent(Command, kw_only=True, frozen=True):
-    """The provider says that a message of unknown outcome did not go out: it waits again."""
+    """The provider says that a message of unknown outcome did not go out: it waits again.
+    ``attempt``: which one the provider was asked about."""
 
     transmission_id: int
+    attempt: int

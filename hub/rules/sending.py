@@ -132,7 +132,9 @@ def accepted(
         raise Refusal("not_started", "The message was not being sent.", kind="conflict")
     if transmission.status == "sending":
         _held(transmission, token)
-    parts = {id_: statuses.advance(transmission.status, status) for id_ in ids}
+    known = _parts_decoder.decode(transmission.parts)
+    before = "sending" if known else transmission.status
+    parts = {id_: statuses.advance(known.get(id_, before), status) for id_ in ids}
     freed = _free(transmission, now, statuses.of_parts(parts))
     return replace(freed, parts=encode_parts(parts), **_cleared(freed.status))
 

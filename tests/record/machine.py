@@ -436,7 +436,7 @@ class Author:
         return self._upon_transmission(at, step, c.SendUnknown, detail="?", due_at=at + 9)
 
     def _absent(self, at: int, step: Step) -> Work | None:
-        return self._upon_transmission(at, step, c.SendAbsent)
+        return self._upon_transmission(at, step, c.SendAbsent, attempt=1)
 
 
 def check(connection: Connection) -> None:

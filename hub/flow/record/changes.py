@@ -102,7 +102,17 @@ _STATES: tuple[tuple[str, sa.Table, tuple[str, ...]], ...] = (
         ("organisation_id", "channel_id", "scheme", "value", "own_address"),
     ),
 )
-_PLAIN_INSERTS = (t.addresses, t.receipts, t.idempotency_keys)
+# Rows that are only ever added, and what is unique of them. Like the states they are written in
+# the order of their keys, so that two processes that add the same ones never wait for each other.
+_PLAIN_INSERTS: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
+    (t.addresses, ("organisation_id", "scheme", "value")),
+    (t.receipts, ("organisation_id", "channel_id", "external_id", "status")),
+    (t.idempotency_keys, ("organisation_id", "member_id", "key")),
+)
+
+
+def _ordered(rows: list[Row], keys: tuple[str, ...]) -> list[Row]:
+    return sorted(rows, key=lambda row: [row[key] for key in keys])
 
 
 def _update_statement(table: sa.Table, keys: tuple[str, ...], columns: list[str]) -> sa.Update:
@@ -140,9 +150,9 @@ class Writer:
         """Write everything; answers with the last position of each organisation it moved."""
         for name, table, keys in _STATES:
             self._write_states(connection, table, keys, before.states[name], getattr(world, name))
-        for table in _PLAIN_INSERTS:
+        for table, keys in _PLAIN_INSERTS:
             if rows := changes.inserts.get(table.name):
-                connection.execute(sa.insert(table), rows)
+                connection.execute(sa.insert(table), _ordered(rows, keys))
         self._write_external(connection, before.external, world.external)
         if changes.deliveries:
             connection.execute(self._keep, list(changes.deliveries.values()))

@@ -229,10 +229,18 @@ class Fold:
         seen[command.status] = receipt
         self.changes.insert(t.receipts, asdict(receipt))
         names = self.world.external.setdefault(key, ExternalId())
-        transmission = self.world.transmissions.get(names.transmission_id or 0)
-        if transmission is None:
+        named = command.transmission_id if names.entry_id is None else names.transmission_id
+        transmission = self.world.transmissions.get(named or 0)
+        if transmission is None or not _same_channel(transmission, command):
             return None  # came first: it waits for the message it is about
-        self._report(transmission, command.external_id, command)
+        told = [receipt]
+        if names.transmission_id is None:  # our own id names it before the send was accepted
+            self.world.external[key] = ExternalId(
+                transmission.thread_id, transmission.entry_id, transmission.id
+            )
+            told = list(seen.values())
+        for each in told:
+            self._report(self.world.transmissions[transmission.id], command.external_id, each)
         return transmission.entry_id
 
     def _report(
@@ -302,6 +310,8 @@ class Fold:
 
     def _media_fetched(self, command: c.MediaFetched) -> int | None:
         attachment = self._attachment(command.organisation_id, command.attachment_id)
+        if attachment.state == "ready":
+            return None  # another process was faster
         self.world.attachments[attachment.id] = replace(
             attachment,
             state="ready",
@@ -319,6 +329,8 @@ class Fold:
 
     def _media_failed(self, command: c.MediaFailed) -> int | None:
         attachment = self._attachment(command.organisation_id, command.attachment_id)
+        if attachment.state != "pending":
+            return None  # another process was faster
         self.world.attachments[attachment.id] = replace(
             attachment,
             state="failed" if command.due_at is None else "pending",
@@ -753,7 +765,10 @@ class Fold:
         return changed.entry_id
 
     def _absent(self, command: c.SendAbsent) -> int:
-        changed = sending.absent(self._transmission(command), command.at)
+        transmission = self._transmission(command)
+        if transmission.attempts != command.attempt:
+            raise Refusal("not_this_attempt", "It was tried again meanwhile.", kind="conflict")
+        changed = sending.absent(transmission, command.at)
         self._change_transmission(changed, command.at)
         return changed.entry_id
 

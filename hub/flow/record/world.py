@@ -1,8 +1,8 @@
 """What a batch of commands touches, loaded and locked in one go.
 
-Threads are locked first and in the order of their ids, so that two processes never wait for each
-other; everything that hangs on a thread is read after its lock. What was loaded stays beside what
-the fold makes of it, so that only differences are written.
+Providers' ids are locked first, then threads, each in the order of their keys, so that two
+processes never wait for each other; everything that hangs on a thread is read after its lock.
+What was loaded stays beside what the fold makes of it, so that only differences are written.
 """
 
 from __future__ import annotations
@@ -258,16 +258,19 @@ class _Loader:
         )
 
     def _external(self) -> None:
+        """Locked before the threads: while an id names no message yet, a receipt for it and the
+        accepted send have no thread in common, and would not see each other."""
         table = t.external_ids.c
-        for (org, channel), ids in _grouped(self.wanted.external).items():
+        for (org, channel), ids in sorted(_grouped(self.wanted.external).items()):
             for row in self._rows(
-                sa.select(
-                    table.external_id, table.thread_id, table.entry_id, table.transmission_id
-                ).where(
+                sa.select(table.external_id, table.thread_id, table.entry_id, table.transmission_id)
+                .where(
                     table.organisation_id == org,
                     table.channel_id == channel,
                     table.external_id.in_(ids),
                 )
+                .order_by(table.external_id)
+                .with_for_update()
             ):
                 self.world.external[org, channel, row.external_id] = ExternalId(
                     row.thread_id, row.entry_id, row.transmission_id
