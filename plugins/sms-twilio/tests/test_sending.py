@@ -28,6 +28,7 @@ from hub.plugin import (
     Unsupported,
     WirePart,
 )
+from tests import recorded
 from tests.plugin_kit.provider import Request, running
 from tests.small_context import SmallContext
 from tests.standins.twilio import ACCOUNT, NUMBER, TOKEN, Answer, Refuse, TwilioStandIn
@@ -405,6 +406,28 @@ async def test_health_when_twilio_is_away(settings: Settings) -> None:
 def test_the_client_is_not_imported_before_it_is_needed() -> None:
     code = "import sys, hub_sms_twilio; sys.exit('twilio' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def test_whoever_comes_while_the_client_is_imported_waits_for_it() -> None:
+    code = """
+import asyncio, sys
+from hub_sms_twilio.plugin import _sending
+from tests.small_context import SmallContext
+
+async def main():
+    ctx = SmallContext()
+    first = asyncio.create_task(_sending(ctx))
+    while "hub_sms_twilio.sending" not in sys.modules:
+        await asyncio.sleep(0)
+    assert hasattr(await _sending(ctx), "send")
+    await first
+    await ctx.aclose()
+
+asyncio.run(main())
+"""
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env=dict(os.environ), cwd=recorded.ROOT
+    )
 
 
 async def test_a_region_in_the_environment_does_not_move_the_channel(

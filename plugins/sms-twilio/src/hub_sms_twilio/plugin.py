@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -136,6 +135,6 @@ class TwilioSms:
 
 async def _sending(ctx: Context) -> ModuleType:
     """The module ``sending``, which needs Twilio's client: imported when it is first needed, and
-    not on the channel's loop."""
-    name = "hub_sms_twilio.sending"
-    return sys.modules.get(name) or await ctx.run_blocking(import_module, name)
+    not on the channel's loop. Whoever comes while it is being imported waits for the whole of
+    it; in ``sys.modules`` it is found half done."""
+    return await ctx.run_blocking(import_module, "hub_sms_twilio.sending")
