@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -138,7 +138,12 @@ class Webhooks:
         if route.auth == "member":
             connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
             scope.setdefault("state", {})
-            who = await self._guard.require(connection, route.capability, channel.organisation)
+            try:
+                who = await self._guard.require(connection, route.capability, channel.organisation)
+            except ProblemError as error:
+                if error.problem.status == 401 and _wants_a_page(scope):
+                    return _sign_in_first(scope)
+                raise
             if not who.scope.sees(channel.id):
                 return _problem(ProblemError(404, "There is no channel at this address."))
         try:
@@ -183,6 +188,17 @@ class Webhooks:
                 task.cancel()
             await asyncio.gather(answer, *others, return_exceptions=True)
         return _problem(ProblemError(503, "The hub is stopping.", headers={"Retry-After": "2"}))
+
+
+def _wants_a_page(scope: Any) -> bool:
+    """Whether a person opens this in a browser, rather than a page asking for data."""
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    return scope["method"] == "GET" and b"text/html" in accepted
+
+
+def _sign_in_first(scope: Any) -> RouteReply:
+    """To the sign-in page, which leads back here."""
+    return RouteReply(status=303, headers={"Location": f"/?next={quote(scope['path'], safe='')}"})
 
 
 async def _gone(receive: Receive) -> None:
