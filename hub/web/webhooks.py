@@ -72,8 +72,7 @@ class Webhooks:
         await _send(send, reply, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Any, receive: Receive) -> RouteReply:
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        path = raw.partition(b"?")[0].decode("ascii", "replace")
+        path = _path(scope)
         parts = path.partition("/hooks/")[2].split("/", 2)
         organisation_id = self._organisations.get(parts[0])
         if organisation_id is None or len(parts) < 2:
@@ -190,6 +189,12 @@ class Webhooks:
         return _problem(ProblemError(503, "The hub is stopping.", headers={"Retry-After": "2"}))
 
 
+def _path(scope: Any) -> str:
+    """The whole path as it was sent; a mounted application is given the rest of it only."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.partition(b"?")[0].decode("ascii", "replace")
+
+
 def _wants_a_page(scope: Any) -> bool:
     """Whether a person opens this in a browser, rather than a page asking for data."""
     accepted = dict(scope["headers"]).get(b"accept", b"")
@@ -198,7 +203,7 @@ def _wants_a_page(scope: Any) -> bool:
 
 def _sign_in_first(scope: Any) -> RouteReply:
     """To the sign-in page, which leads back here."""
-    return RouteReply(status=303, headers={"Location": f"/?next={quote(scope['path'], safe='')}"})
+    return RouteReply(status=303, headers={"Location": f"/?next={quote(_path(scope), safe='')}"})
 
 
 async def _gone(receive: Receive) -> None:
