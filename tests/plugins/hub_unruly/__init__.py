@@ -169,6 +169,10 @@ class Unruly:
                 await self._swallow(f"too late, with {token}")
             case "block":
                 self._block()
+            case "block-thread":
+                asyncio.get_running_loop().create_task(ctx.run_blocking(self._block))
+                while not self._told("blocked"):  # noqa: ASYNC110 — told by a file
+                    await asyncio.sleep(0.01)
             case "nonsense":
                 return NONSENSE[told["which"]](self)
             case "unclaimed":
