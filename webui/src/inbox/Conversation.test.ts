@@ -55,6 +55,26 @@ describe("a conversation", () => {
     expect(made.server.asked("POST /threads/t1/messages")).toBe(0);
   });
 
+  it("sends what was entered before the conversation had loaded, unless it was changed", async () => {
+    for (const more of ["", "!"]) {
+      const made = world();
+      const slow = later<{ body: unknown }>();
+      made.server
+        .on("GET /threads/t1", () => slow.promise)
+        .on("POST /threads/t1/messages", { status: 201, body: entry("e9", "t1") });
+      made.inbox.start({ status: "open", filter: "all" });
+      await settled();
+      void made.inbox.open("t1");
+      const drawn = renderIn(made, Conversation, { ...props, thread: made.inbox.thread("t1") });
+      await tick();
+      await userEvent.setup().type(field(), `Early{Enter}${more}`);
+      slow.keep({ body: detail("t1") });
+      await settled();
+      expect(made.server.asked("POST /threads/t1/messages")).toBe(more === "" ? 1 : 0);
+      drawn.unmount();
+    }
+  });
+
   it("keeps a draft with its contact when one switches in the same breath", async () => {
     const made = await opened();
     const slow = later<{ body: unknown }>();

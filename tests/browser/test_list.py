@@ -1,0 +1,147 @@
+"""The list of conversations, live."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.screen import Inbox, replied, shown, written
+from tests.hubs import Client
+
+
+@pytest.mark.feature("LIST-04", "RT-01")
+def test_a_text_moves_its_row_to_the_top_of_every_tab_and_it_flashes(
+    inbox: Inbox, anas_browser: BrowserContext, ana: Client, number: str
+) -> None:
+    written(ana, number, "the first")
+    other = f"{number[:5]}777{number[8:]}"
+    written(ana, other, "from somebody else")
+    second = Inbox(anas_browser.new_page()).go()
+    for tab in (inbox, second):
+        tab.at_top(other)
+        expect(tab.row(number)).to_have_attribute("aria-posinset", "2")
+        expect(tab.row(number).get_by_role("link")).to_have_css("animation-name", "none")
+
+    ana.text(number, "the second", channel="front")
+    for tab in (inbox, second):
+        tab.at_top(number)
+        expect(tab.row(number)).to_contain_text("the second")
+        flashing = re.compile("^.*flash-(odd|even)$")
+        expect(tab.row(number).get_by_role("link")).to_have_css("animation-name", flashing)
+        assert tab.never_reloaded
+
+
+@pytest.mark.feature("LIST-04")
+def test_a_new_conversation_flashes_as_it_arrives(inbox: Inbox, ana: Client, number: str) -> None:
+    expect(inbox.rows.or_(inbox.page.get_by_text("No conversations yet."))).not_to_have_count(0)
+    ana.text(number, "out of the blue", channel="front")
+    inbox.at_top(number)
+    link = inbox.row(number).get_by_role("link")
+    expect(link).to_have_css("animation-name", re.compile("flash"))
+
+
+@pytest.mark.feature("SHELL-02", "RT-01")
+def test_the_badge_counts_conversations_and_falls_when_one_is_opened(
+    inbox: Inbox, anas_browser: BrowserContext, ana: Client, number: str
+) -> None:
+    before = ana.get("threads/counts")["unread_total"]
+    second = Inbox(anas_browser.new_page()).go()
+    other = f"{number[:5]}778{number[8:]}"
+    for _ in range(2):
+        ana.text(number, "Hello", channel="front")
+    ana.text(other, "Hello", channel="front")
+    for tab in (inbox, second):
+        expect(tab.unread_badge(before + 2)).to_be_visible()
+    expect(inbox.row(number)).to_contain_text("2 unread")
+    inbox.open(number)
+    for tab in (inbox, second):
+        expect(tab.unread_badge(before + 1)).to_be_visible()
+        expect(tab.row(number)).not_to_contain_text("unread")
+        assert tab.never_reloaded
+    expect(inbox.page).to_have_title(re.compile(rf"^\({before + 1}\) "))
+
+
+@pytest.mark.feature("LIST-01")
+def test_a_person_who_writes_on_two_channels_has_one_row_and_one_conversation(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    written(ana, number, "to the front desk")
+    written(ana, number, "to the workshop", channel="workshop")
+    inbox.at_top(number)
+    expect(inbox.row(number)).to_have_count(1)
+    inbox.open(number)
+    expect(inbox.entry("to the front desk")).to_contain_text("Front desk")
+    expect(inbox.entry("to the workshop")).to_contain_text("Workshop")
+    expect(inbox.log.locator("[data-key]")).to_have_count(2)
+    for channel in ("Front desk", "Workshop"):
+        expect(inbox.modes.get_by_role("button", name=channel)).to_be_enabled()
+
+
+@pytest.mark.feature("LIST-02")
+def test_a_row_shows_who_what_when_where_and_what_is_to_be_done(
+    inbox: Inbox, ana: Client, ben: Client, number: str
+) -> None:
+    thread = written(ana, number, "Is it ready?")
+    row, link = inbox.row(number), inbox.row(number).get_by_role("link")
+    words = [shown(number), "1 unread", "Needs response", "Front desk", "now", "Is it ready?"]
+    expect(link).to_have_accessible_name(", ".join(words))
+    for seen in (number[-2:], shown(number), "now", "Is it ready?"):
+        expect(row.get_by_text(seen, exact=True)).to_be_visible()
+    expect(row.get_by_title("1 unread message", exact=True)).to_be_visible()
+
+    written(ana, number, "Hello?", channel="workshop")
+    expect(link).to_have_accessible_name(re.compile("2 unread, Needs response, Workshop, "))
+
+    inbox.open(number)
+    expect(row.locator(".end")).to_have_text("Needs response")
+    ben_id = ben.me["organisations"][0]["member_id"]
+    ana.patch(f"threads/{thread['id']}", {"assignee_id": ben_id, "needs_response": False})
+    expect(row.get_by_title("Assigned to Ben Okafor")).to_be_visible()
+    expect(link).to_have_accessible_name(re.compile(", Assigned to Ben Okafor, "))
+
+    ana.patch(f"threads/{thread['id']}", {"assignee_id": None, "status": "closed"})
+    expect(row.locator(".end")).to_have_text("Closed")
+    replied(ana, thread, "Ready since noon.")
+    expect(row).to_contain_text("You: Ready since noon.")
+    ana.post(f"threads/{thread['id']}/notes", {"body": "Wants a receipt"})
+    expect(row).to_contain_text("Note: Wants a receipt")
+
+
+@pytest.mark.feature("LIST-08")
+def test_a_conversation_we_began_is_outbound_only_until_they_write(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    inbox.page.get_by_role("button", name="New conversation").click()
+    dialog = inbox.page.get_by_role("dialog", name="New conversation")
+    dialog.get_by_label("Phone number").fill(shown(number))
+    dialog.get_by_label("First message").fill("Your bike is ready.")
+    dialog.get_by_role("button", name="Send and open").click()
+    expect(dialog).to_have_count(0)
+    expect(inbox.entry("Your bike is ready.")).to_contain_text("Delivered")
+    expect(inbox.row(number).locator(".end")).to_have_text("Outbound only")
+    expect(inbox.row(number).get_by_role("link")).to_have_accessible_name(re.compile("Front desk"))
+    expect(inbox.details.get_by_text("Outbound only")).to_be_visible()
+    inbox.tab("Open").click()
+    expect(inbox.tab("Open")).to_have_attribute("aria-selected", "true")
+    expect(inbox.row(number)).to_have_count(0)
+
+    ana.text(number, "Coming right over", channel="front")
+    inbox.at_top(number)
+    expect(inbox.details.get_by_text("Open", exact=True)).to_be_visible()
+
+
+@pytest.mark.feature("LIST-08", "ASGN-02")
+def test_writing_reopens_what_was_closed_and_our_answer_does_not(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    written(ana, number, "Hello")
+    inbox.open(number)
+    inbox.conversation.get_by_role("button", name="Close conversation").click()
+    inbox.send("One more thing")
+    expect(inbox.entry("One more thing")).to_contain_text("Delivered")
+    expect(inbox.row(number).locator(".end")).to_have_text("Closed")
+    ana.text(number, "Yes?", channel="front")
+    expect(inbox.conversation.get_by_role("button", name="Close conversation")).to_be_visible()
+    expect(inbox.row(number)).not_to_contain_text("Closed")
