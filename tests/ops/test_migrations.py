@@ -68,7 +68,7 @@ def _other_default(
     _context: Any, _found: Any, _wanted: Any, found: str | None, _default: Any, wanted: str | None
 ) -> bool:
     """Alembic's own way takes an empty text in SQLite for another one."""
-    return (found or "").partition("::")[0].strip("'") != (wanted or "").strip("'")
+    return (found or "").partition("::")[0].strip("()'") != (wanted or "").strip("'")
 
 
 async def test_they_make_it_to_the_letter(tmp_path: Path) -> None:
