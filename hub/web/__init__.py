@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar, Response, Router, asgi
+from litestar import Litestar, Request, Response, Router, asgi
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
@@ -50,7 +50,7 @@ def create_web(parts: Parts, guard: Guard, webhooks: Webhooks) -> Litestar:
     return Litestar(
         route_handlers=[*_ROUTES, hooks],
         guards=[guard],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: _problem},
         after_request=_headers,
         openapi_config=_openapi(),
         request_max_body_size=LARGEST_REQUEST,
@@ -63,6 +63,11 @@ def describe() -> dict[str, Any]:
     """The OpenAPI document, without a hub."""
     app = Litestar(route_handlers=_ROUTES, openapi_config=_openapi(), logging_config=None)
     return complete(app.openapi_schema.to_schema())
+
+
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What is not answered by a route passes by ``after_request``."""
+    return _headers(answer(request, error))
 
 
 def _headers(response: Response[Any]) -> Response[Any]:

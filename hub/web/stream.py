@@ -12,7 +12,7 @@ from litestar import Request, Response, Router, WebSocket, get, websocket
 from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from hub.edge.guards import Who, right, who_asks
@@ -50,7 +50,7 @@ _said = msgspec.json.Decoder(FromClient)
 
 @websocket("/stream", opt=right(VIEW))
 async def stream(
-    socket: WebSocket[Any, Any, State], org: FromPath[str], since: int | None = None
+    socket: WebSocket[Any, Any, State], org: FromPath[str], since: FromQuery[int | None] = None
 ) -> None:
     """``hello`` with the position, what was missed since ``since``, then frames as they come."""
     hub, who = parts(socket), who_asks(socket)
@@ -126,7 +126,7 @@ async def _watch(socket: WebSocket[Any, Any, State], who: Who) -> None:
 async def changes(
     request: Request[Any, Any, State],
     org: FromPath[str],
-    since: int,
+    since: FromQuery[int],
     wait: Annotated[float, QueryParameter(description="Seconds to wait, 25 at most")] = 0.0,
 ) -> Response[bytes]:
     """What changed after position ``since``, as the stream would send it: a frame, without changes

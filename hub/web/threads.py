@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, Router, get, patch, post
 from litestar.datastructures import State
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from hub.edge.guards import Who, right, who_asks
@@ -44,11 +44,11 @@ def filter_of(who: Who, status: str, quick: str, assignee: str | None) -> Filter
 async def list_threads(
     request: Web,
     org: FromPath[str],
-    status: Status = "open",
+    status: FromQuery[Status] = "open",
     quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
-    assignee: str | None = None,
+    assignee: FromQuery[str | None] = None,
     limit: Limit = 50,
-    cursor: str | None = None,
+    cursor: FromQuery[str | None] = None,
 ) -> Response[shapes.ThreadPage]:
     """A page of conversations, the newest activity first."""
     hub, who = parts(request), who_asks(request)
@@ -73,9 +73,9 @@ async def list_threads(
 async def count_threads(
     request: Web,
     org: FromPath[str],
-    status: Status = "open",
+    status: FromQuery[Status] = "open",
     quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
-    assignee: str | None = None,
+    assignee: FromQuery[str | None] = None,
 ) -> Response[shapes.ThreadCounts]:
     """How many conversations each filter has within the status, and each status within the
     filter."""
@@ -247,10 +247,10 @@ async def list_entries(
     request: Web,
     org: FromPath[str],
     thread_id: FromPath[str],
-    before: str | None = None,
-    after: str | None = None,
-    around: str | None = None,
-    kind: Kind = "all",
+    before: FromQuery[str | None] = None,
+    after: FromQuery[str | None] = None,
+    around: FromQuery[str | None] = None,
+    kind: FromQuery[Kind] = "all",
     limit: Limit = 50,
 ) -> Response[shapes.EntryPage]:
     """Entries in time order: the last ones, or those before, after or around an entry (its id)
