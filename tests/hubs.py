@@ -93,6 +93,8 @@ class HubProcess:
         return found[1] if found else None
 
     def _ready(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise AssertionError(f"the hub ended at once:\n{self.output}")
         try:
             return httpx2.get(f"{self.base_url}/readyz", timeout=5).status_code == 200
         except httpx2.HTTPError:

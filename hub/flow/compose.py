@@ -71,6 +71,20 @@ class Composer:
         self._channels = channels
         self._ids = ids
 
+    async def made_before(self, wanted: Wanted) -> int | None:
+        """The entry that the same request under the same key has made. Nothing of it is checked
+        again: what was right then, such as its files, may be spoken for by now."""
+        if wanted.idempotency_key is None:
+            return None
+        async with self._database.snapshot() as connection:
+            return await timeline.entry_of_request(
+                connection,
+                wanted.scope.organisation_id,
+                wanted.member_id,
+                wanted.idempotency_key,
+                _digest(wanted),
+            )
+
     async def compose(self, wanted: Wanted) -> c.SendMessage:
         """The command for a message. Raises ``Refusal``."""
         org = wanted.scope.organisation_id

@@ -98,6 +98,20 @@ async def entries_by_id(
     return structs(EntryRow, (await connection.execute(statement)).all())
 
 
+async def entry_of_request(
+    connection: AsyncConnection, organisation_id: int, member_id: int, key: str, request: str
+) -> int | None:
+    """The entry that a member's request under an idempotency key has made."""
+    table = t.idempotency_keys.c
+    statement = sa.select(table.entry_id).where(
+        table.organisation_id == organisation_id,
+        table.member_id == member_id,
+        table.key == key,
+        table.request == request,
+    )
+    return (await connection.execute(statement)).scalar()
+
+
 async def entry_at_seq(connection: AsyncConnection, thread_id: int, seq: int) -> int | None:
     """The entry that was the thread's ``seq``-th."""
     statement = sa.select(t.entries.c.id).where(

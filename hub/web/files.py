@@ -103,8 +103,8 @@ async def offered_file_head(
 ) -> Response[None]:
     """The same without the bytes: providers look before they fetch."""
     full = await _offered(parts(request), attachment_id, until, signature)
-    headers = {**full.headers, "Content-Length": str(len(full.content))}
-    return Response(None, media_type=full.media_type, headers=headers)
+    about = {"Content-Type": str(full.media_type), "Content-Length": str(len(full.content))}
+    return Response(None, headers={**full.headers, **about})
 
 
 async def _offered(hub: Parts, attachment_id: str, until: int, signature: str) -> Response[bytes]:

@@ -76,22 +76,23 @@ async def _send(
     contact_id: int | None,
     key: str | None,
 ) -> shapes.Entry:
-    command = await hub.composer.compose(
-        Wanted(
-            scope=who.scope,
-            member_id=who.member.member_id,
-            channel_id=data.channel_id,
-            thread_id=thread_id,
-            contact_id=contact_id,
-            to=data.to,
-            own_address=data.own_address,
-            body=data.body,
-            subject=data.subject,
-            attachment_ids=data.attachment_ids,
-            idempotency_key=key,
-        )
+    wanted = Wanted(
+        scope=who.scope,
+        member_id=who.member.member_id,
+        channel_id=data.channel_id,
+        thread_id=thread_id,
+        contact_id=contact_id,
+        to=data.to,
+        own_address=data.own_address,
+        body=data.body,
+        subject=data.subject,
+        attachment_ids=data.attachment_ids,
+        idempotency_key=key,
     )
-    return await _carry_out(hub, who, command)
+    entry_id = await hub.composer.made_before(wanted)
+    if entry_id is not None:
+        return await _entry(hub, who, entry_id)
+    return await _carry_out(hub, who, await hub.composer.compose(wanted))
 
 
 @post("/threads/{thread_id:str}/notes", opt=right(VIEW), summary="Add a note")
@@ -182,9 +183,12 @@ async def _seen_entry(hub: Parts, who: Who, entry_id: str) -> int:
 
 async def _carry_out(hub: Parts, who: Who, command: c.Command) -> shapes.Entry:
     """Carry out a command and answer with the entry it made or changed."""
-    entry_id = await hub.writer.carry_out(command)
+    return await _entry(hub, who, await hub.writer.carry_out(command) or 0)
+
+
+async def _entry(hub: Parts, who: Who, entry_id: int) -> shapes.Entry:
     async with hub.database.snapshot() as connection:
-        rows = await timeline.entries_by_id(connection, who.scope, [entry_id or 0])
+        rows = await timeline.entries_by_id(connection, who.scope, [entry_id])
         (entry,) = await hub.presenter.entries(connection, who.member.organisation, rows)
     return entry
 

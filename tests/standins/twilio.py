@@ -17,6 +17,7 @@ import functools
 import hashlib
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,6 +152,8 @@ class TwilioStandIn:
         self.opted_out: set[tuple[str, str]] = set()
         self.account_status = "active"
         self.media: dict[str, tuple[str, bytes]] = {}
+        self.made: Callable[[Stored], object] = lambda _: None
+        """Called when a message was made, before the request for it is answered."""
         self._accounts = {account_sid: auth_token} | dict(keys or {})
         self._reach = dict(reach or {})
         self._auto = tuple(auto)
@@ -318,6 +321,7 @@ class TwilioStandIn:
         stored.media_urls = media
         stored.status_callback = form.get("StatusCallback")
         stored.resource |= {"num_media": str(len(media)), "messaging_service_sid": service}
+        self.made(stored)
         if isinstance(mood, Hang):
             self._stopping.wait()
         if self._auto:
@@ -548,6 +552,11 @@ class TwilioStandIn:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that was killed does not wait for its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @functools.cache
