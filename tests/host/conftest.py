@@ -16,7 +16,7 @@ from hub.flow.host import Channel, FailedChannel, Limits, channel, load_channel,
 from tests.host.unruly import PLUGINS, TOKEN
 
 Load = Callable[..., Channel | FailedChannel]
-LIMITS = Limits(ingest=0.15, send=0.15, reconcile=0.15, startup=0.15, health=0.15, route=0.15)
+LIMITS = Limits(ingest=0.6, send=0.6, reconcile=0.6, startup=0.6, health=0.6, route=0.6)
 
 
 @pytest.fixture(autouse=True)
