@@ -77,6 +77,8 @@ def problem_of(error: Exception) -> ProblemError:
                 f"Nothing can be saved at the moment: {error}. Try again shortly.",
                 headers={"Retry-After": "5"},
             )
+        case RecursionError():
+            return ProblemError(400, "The request is nested too deeply.")
         case ValidationException():
             return ProblemError(400, "The request does not fit.", errors=_fields(error))
         case HTTPException():

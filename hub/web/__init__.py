@@ -6,13 +6,15 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, Router, asgi
 from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import BodyKwarg
 from litestar.types import Receive, Scope, Send
 
 import hub
 from hub.edge.guards import PUBLIC, Guard, right
-from hub.edge.problems import answer
+from hub.edge.problems import ProblemError, answer
 from hub.web import files, health, messages, organisation, pages, session, stream, threads
 from hub.web.document import CompleteJson, PlainDocs, complete
 from hub.web.parts import Parts
@@ -50,6 +52,7 @@ def create_web(parts: Parts, guard: Guard, webhooks: Webhooks) -> Litestar:
     return Litestar(
         route_handlers=[*_ROUTES, hooks],
         guards=[guard],
+        before_request=_check_kind,
         exception_handlers={Exception: _problem},
         after_request=_headers,
         openapi_config=_openapi(),
@@ -63,6 +66,17 @@ def describe() -> dict[str, Any]:
     """The OpenAPI document, without a hub."""
     app = Litestar(route_handlers=_ROUTES, openapi_config=_openapi(), logging_config=None)
     return complete(app.openapi_schema.to_schema())
+
+
+async def _check_kind(request: Request[Any, Any, Any]) -> None:
+    """A body is of the kind that its route reads; one that does not say what it is is tried."""
+    field = request.route_handler.parsed_data_field
+    if field is None or not isinstance(field.kwarg_definition, BodyKwarg):
+        return
+    wanted = RequestEncodingType(field.kwarg_definition.media_type).value
+    given = request.content_type[0]
+    if given and given != wanted:
+        raise ProblemError(415, f"This takes {wanted}, not {given[:80]}.")
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
