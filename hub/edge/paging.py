@@ -10,6 +10,8 @@ from hub.edge.problems import ProblemError
 from hub.flow.views.shapes import FieldError
 
 MOST = 200
+LARGEST_ID = (1 << 63) - 1
+"""The next one would be no 64-bit integer any more."""
 
 
 def cursor_of(at: int, id_: int) -> str:
@@ -23,6 +25,8 @@ def place_of(cursor: str | None) -> tuple[int, int] | None:
         return None
     try:
         at, id_ = struct.unpack(">qq", base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not 0 <= id_ < LARGEST_ID:
+            raise ValueError("no row has this id")  # noqa: TRY301 — one answer for all of them
     except (ValueError, binascii.Error, struct.error):
         errors = [FieldError(field="cursor", message="is none that this list has given")]
         raise ProblemError(400, "The cursor is not valid.", errors=errors) from None
