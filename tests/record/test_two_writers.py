@@ -28,11 +28,11 @@ def phone(number: int) -> str:
     return f"+1202555{number:04}"
 
 
-def message(number: int) -> c.ReceiveMessage:
+def message(number: int, entry_id: int) -> c.ReceiveMessage:
     return c.ReceiveMessage(
         organisation_id=1,
         at=machine.START,
-        entry_id=number,
+        entry_id=entry_id,
         channel_id="sms",
         grouping="texts",
         external_id=f"MM{number}",
@@ -54,7 +54,8 @@ async def test_the_same_strangers_forwards_and_backwards(postgres_url: str) -> N
     writers = [Writer(database, Record("postgresql", Ids(node)), lambda _: None) for node in (1, 2)]
     for writer in writers:
         await writer.start()
-    messages = [message(number) for number in range(1, STRANGERS + 1)]
+    forwards = [message(number, number) for number in range(1, STRANGERS + 1)]
+    backwards = [message(number, 1_000 + number) for number in range(STRANGERS, 0, -1)]
     middle = {
         "id": 1,
         "organisation_id": 1,
@@ -66,7 +67,7 @@ async def test_the_same_strangers_forwards_and_backwards(postgres_url: str) -> N
     }
     async with engine.connect() as connection:
         await connection.execute(sa.insert(t.addresses), [middle])
-        both = asyncio.gather(writers[0].record(*messages), writers[1].record(*reversed(messages)))
+        both = asyncio.gather(writers[0].record(*forwards), writers[1].record(*backwards))
         await asyncio.to_thread(wait_for, lambda: asyncio.run(number(postgres_url, WAITING)) == 2)
         await connection.rollback()
     await both
