@@ -45,7 +45,7 @@ def add_user(
     config: HubConfig, email: str, name: str, organisation: str, role: str, password: str | None
 ) -> str:
     """Add a user (or make an existing one a member); the one-time password, or the given one."""
-    made = _good(password)
+    made, email = _good(password), email.strip()
 
     def add(connection: Connection, hub: Hub) -> None:
         organisation_id = hub.organisations.get(organisation)
@@ -53,7 +53,7 @@ def add_user(
             known = ", ".join(sorted(hub.organisations))
             raise StartupError(f'there is no organisation "{organisation}"; there are: {known}')
         user_id = connection.execute(
-            sa.select(t.users.c.id).where(t.users.c.email == email.strip().lower())
+            sa.select(t.users.c.id).where(t.users.c.email == email.lower())
         ).scalar()
         if user_id is None:
             user_id = insert_user(connection, hub.ids, email, name, made, one_time=password is None)
