@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebError, expect
 
 from tests.browser.screen import Inbox
 from tests.hubs import Client, HubProcess, running_hub
@@ -29,15 +29,21 @@ plugin = "simulator"
 name = "Workshop"
 {settings}
 numbers = ["+12025550200"]
-receipt_pause = 0.2
+receipt_pause = 1
 """.format(settings="[channels.settings]")
+
+# For a machine with other work to do; nothing waits longer than it has to.
+expect.set_options(timeout=15_000)
 
 _numbers = itertools.count(1000)
 
 
 @pytest.fixture(scope="package")
 def hub() -> Iterator[HubProcess]:
-    """One hub with two channels, for every test that leaves it running."""
+    """One hub with two channels, for every test that leaves it running.
+
+    The front desk's receipts come fast; the workshop's so slowly that each is seen.
+    """
     with running_hub(config=CONFIG) as running:
         email, password = BEN
         added = running.run(
@@ -98,9 +104,7 @@ class Complaints:
     @property
     def unexpected(self) -> list[str]:
         """Whatever was not provoked."""
-        return [
-            said for said in self._seen if not any(each.search(said) for each in self._allowed)
-        ]
+        return [said for said in self._seen if not any(each.search(said) for each in self._allowed)]
 
 
 @pytest.fixture

@@ -103,7 +103,10 @@ def mortal() -> Iterator[HubProcess]:
 
 @pytest.mark.feature("RT-03")
 def test_a_killed_server_comes_back_and_nothing_is_missed_or_doubled(
-    mortal: HubProcess, browser_as: Callable[..., BrowserContext], number: str, complaints: Complaints
+    mortal: HubProcess,
+    browser_as: Callable[..., BrowserContext],
+    number: str,
+    complaints: Complaints,
 ) -> None:
     complaints.allow("ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket")
     ana = mortal.client()

@@ -23,20 +23,21 @@ new MutationObserver(() => {
 """
 
 
-def box(of: Locator) -> dict[str, float]:
+def sides(of: Locator) -> tuple[float, float]:
+    """Where it begins and ends from left to right, in pixels of the page."""
     found = of.bounding_box()
     assert found is not None
-    return dict(found)
+    return found["x"], found["x"] + found["width"]
 
 
 @pytest.mark.feature("THRD-03", "RT-01")
 def test_a_reply_is_there_at_once_and_its_receipts_go_forward_on_both_sides(
     inbox: Inbox, anas_browser: BrowserContext, ana: Client, number: str
 ) -> None:
-    written(ana, number, "When do you come?")
+    written(ana, number, "When do you come?", channel="workshop")
     inbox.open(number)
     phone = anas_browser.new_page()
-    phone.goto(f"/hooks/main/front/phone?number={number}")
+    phone.goto(f"/hooks/main/workshop/phone?number={number}")
     phone.evaluate(
         "Object.defineProperty(document, 'visibilityState', {value: 'hidden', writable: true})"
     )
@@ -49,7 +50,7 @@ def test_a_reply_is_there_at_once_and_its_receipts_go_forward_on_both_sides(
     expect(inbox.message).to_have_value("")
     expect(inbox.message).to_be_focused()
     expect(inbox.entry("Thursday at nine.")).to_contain_text("Sending")
-    assert ana.phone(number, channel="front")["messages"][-1]["text"] == "When do you come?"
+    assert ana.phone(number, channel="workshop")["messages"][-1]["text"] == "When do you come?"
     held.let_go()
 
     answer = inbox.entry("Thursday at nine.")
@@ -66,12 +67,11 @@ def test_a_reply_is_there_at_once_and_its_receipts_go_forward_on_both_sides(
     assert inbox.page.evaluate("statusesSeen") == ["Sending", "Sent", "Delivered", "Read"]
 
     question = inbox.entry("When do you come?")
-    expect(question.locator(".meta")).to_have_text(re.compile(r"555.*Front desk.*\d:\d\d"))
-    expect(answer.locator(".meta")).to_have_text(re.compile(r"You.*Front desk.*\d:\d\d.*Read"))
-    left, right = box(question.locator(".bubble")), box(answer.locator(".bubble"))
-    log = box(inbox.log)
-    assert left["x"] - log["x"] < 40, "theirs stands at the left"
-    assert log["x"] + log["width"] - right["x"] - right["width"] < 40, "ours at the right"
+    expect(question.locator(".meta")).to_have_text(re.compile(r"555.*Workshop.*\d:\d\d"))
+    expect(answer.locator(".meta")).to_have_text(re.compile(r"You.*Workshop.*\d:\d\d.*Read"))
+    start, end = sides(inbox.log)
+    assert sides(question.locator(".bubble"))[0] - start < 40, "theirs stands at the left"
+    assert end - sides(answer.locator(".bubble"))[1] < 40, "ours at the right"
     assert inbox.never_reloaded
 
 

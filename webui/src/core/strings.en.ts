@@ -34,6 +34,7 @@ export const en = {
       `${counted(count, "conversation", "conversations")} with unread messages`,
     page: (page: string) => `${page} · Channel Hub`,
     title: (count: number, page: string) => (count > 0 ? `(${String(count)}) ${page}` : page),
+    pageOf: (page: string, channel: string) => `${page}: ${channel}`,
     newWindow: "opens in a new tab",
     themes: "Colour theme",
     theme: { green: "Green", sky: "Sky Blue", gray: "Gray", coral: "Coral/Plum" },
