@@ -64,6 +64,8 @@ class ChannelLoop:
             while _interrupted(loop):
                 log.error("channel.loop_left", channel=threading.current_thread().name)
         finally:
+            # What was asked of a loop that was given up is ended before it begins.
+            loop.run_until_complete(_drop(loop))
             loop.close()
 
     def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -141,6 +143,15 @@ def _forget(future: asyncio.Future[Any]) -> None:
     """What comes too late is looked at by nobody, and must not be reported as lost."""
     if not future.cancelled():
         future.exception()
+
+
+async def _drop(loop: asyncio.AbstractEventLoop) -> None:
+    await asyncio.sleep(0)
+    tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=GRACE / 10)
 
 
 async def _finish(loop: asyncio.AbstractEventLoop) -> None:
