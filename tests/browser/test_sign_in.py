@@ -15,9 +15,9 @@ def test_a_channels_page_is_reached_by_signing_in_first(
 ) -> None:
     complaints.allow(r"401 .*/api/v1/me")  # how a page finds out that nobody is signed in
     page = browser_as(None, hub.base_url).new_page()
-    page.goto("/hooks/main/simulator/phone")
+    page.goto("/hooks/main/front/phone")
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("textbox", name="Message")).to_be_visible()
-    assert page.url == f"{hub.base_url}/hooks/main/simulator/phone"
+    assert page.url == f"{hub.base_url}/hooks/main/front/phone"

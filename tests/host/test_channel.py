@@ -98,10 +98,10 @@ async def test_a_hook_that_swallows_its_cancellation_is_not_waited_for(
     await works(odd)
     with structlog.testing.capture_logs() as logs:
         (tmp_path / "go").touch()  # now it fails, and nobody waits for it
-        await until(lambda: collected() and logs)
-    (line,) = logs
+        # Loops that other tests left behind may speak up at any time.
+        await until(lambda: collected() and [line for line in logs if "too late" in str(line)])
+    (line,) = (line for line in logs if "too late" in str(line))
     assert line["event"] == "plugin.stray"
-    assert "too late" in line["error"]
     assert not leaks(str(line))
 
 

@@ -113,10 +113,16 @@ export const ports: InboxPorts = {
       .map((byte) => byte.toString(16).padStart(2, "0"))
       .join(""),
   storage: browserStorage,
-  // A page in the background gets no frames, and shows its count in the title all the same.
+  // A page in the background or behind another window gets few frames or none, and shows what
+  // came all the same.
   nextFrame: (run) => {
-    if (document.visibilityState === "visible") requestAnimationFrame(run);
-    else setTimeout(run, 100);
+    const done = (): void => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+      run();
+    };
+    const frame = requestAnimationFrame(done);
+    const timer = setTimeout(done, 100);
   },
   connect,
   visible,

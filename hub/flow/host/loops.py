@@ -100,7 +100,12 @@ class ChannelLoop:
         self._checking = True
         main = asyncio.get_running_loop()
         alive = asyncio.Event()
-        loop.call_soon_threadsafe(lambda: main.call_soon_threadsafe(alive.set))
+
+        def answer() -> None:
+            if not main.is_closed():
+                main.call_soon_threadsafe(alive.set)
+
+        loop.call_soon_threadsafe(answer)
         main.call_later(GRACE, self._judge, loop, alive)
 
     def _judge(self, loop: asyncio.AbstractEventLoop, alive: asyncio.Event) -> None:

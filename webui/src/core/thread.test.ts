@@ -187,6 +187,39 @@ describe("a conversation", () => {
     expect(thread.entries.get()[1]?.text).toBe("Newer");
   });
 
+  it("loses nothing of what the stream brings before its first page is there", async () => {
+    const slow = later<Read<EntryPage>>();
+    const { thread, ids } = make(slow.promise);
+    const opening = thread.open();
+    const [known, fresh] = some(8, 10);
+    if (!known || !fresh) throw new Error("no entries");
+    thread.take({ ...known, text: "Newer" }, 30);
+    thread.take(fresh, 31);
+    slow.keep(read(page([known]), 20));
+    await opening;
+    expect(ids()).toEqual(["e00008", "e00009"]);
+    expect(thread.entries.get()[0]?.text).toBe("Newer");
+  });
+
+  it("is read once when it is opened while it is read ahead", async () => {
+    const { thread, asked } = make(read(page(some(0, 3))));
+    await Promise.all([thread.open(), thread.open()]);
+    expect(asked).toHaveLength(1);
+    expect(thread.state.get()).toBe("ready");
+  });
+
+  it("is read again when the stream lost its place while a page was on its way", async () => {
+    const slow = later<Read<EntryPage>>();
+    const { thread, ids } = make(slow.promise, read(page(some(0, 3))));
+    const ahead = thread.open();
+    thread.markStale();
+    slow.keep(read(page(some(0, 1))));
+    await ahead;
+    expect(thread.state.get()).toBe("loading");
+    await thread.open();
+    expect(ids()).toHaveLength(3);
+  });
+
   it("shows one kind at once, then from the server", async () => {
     const notes = later<Read<EntryPage>>();
     const { thread, asked, ids } = make(

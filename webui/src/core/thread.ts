@@ -52,6 +52,10 @@ export class Thread {
   #laterCursor: string | null = null;
   #asked = 0;
   #stale = true;
+  /** The first reading under way, for whoever opens the conversation meanwhile. */
+  #opening: Promise<void> | null = null;
+  /** What came while a page was on its way, and may be newer than the page. */
+  #arrived: Map<string, Entry> | null = null;
   /** The newest entry when the conversation was left. */
   #seen: string | null = null;
   readonly #positions = new Map<string, number>();
@@ -69,6 +73,8 @@ export class Thread {
   /** The stream lost its place: what is here may miss something. */
   markStale(): void {
     this.#stale = true;
+    this.#asked += 1;
+    this.#opening = null;
   }
 
   /** Reads what is missing: everything the first time or after a gap, else nothing. */
@@ -78,6 +84,17 @@ export class Thread {
       await this.refreshDetail();
       return;
     }
+    if (this.#opening && around === null) return this.#opening;
+    const opening = this.#read(around);
+    if (around === null) this.#opening = opening;
+    try {
+      await opening;
+    } finally {
+      if (this.#opening === opening) this.#opening = null;
+    }
+  }
+
+  async #read(around: string | null): Promise<void> {
     const first = this.state.get() === "loading";
     const place = around ?? this.spot?.entry ?? null;
     await Promise.all([this.refreshDetail(), this.#loadPage(place)]);
@@ -159,6 +176,7 @@ export class Thread {
   take(entry: Entry, position: number): boolean {
     if (position < (this.#positions.get(entry.id) ?? -1)) return false;
     this.#positions.set(entry.id, position);
+    this.#arrived?.set(entry.id, entry);
     const entries = this.entries.get();
     const at = entries.findIndex((each) => each.id === entry.id);
     if (at >= 0) {
@@ -209,26 +227,27 @@ export class Thread {
 
   async #loadPage(around: string | null): Promise<void> {
     const asked = ++this.#asked;
+    const arrived = (this.#arrived = new Map());
     try {
       const at = around === null ? {} : { around };
       const { data, position } = await this.ports.entries(this.id, this.kind.get(), at);
       if (asked !== this.#asked) return;
       this.#earlierCursor = data.earlier_cursor ?? null;
       this.#laterCursor = data.later_cursor ?? null;
-      // What the stream brought while the page was on its way is newer than the page.
-      const arrived = this.entries
-        .get()
-        .filter((entry) => (this.#positions.get(entry.id) ?? -1) > position);
       this.entries.set([]);
       this.#join(data.items, position);
-      for (const entry of arrived)
-        if (this.#covers(entry)) this.#join([entry], this.#positions.get(entry.id) ?? position);
+      for (const entry of arrived.values()) {
+        const at = this.#positions.get(entry.id) ?? position;
+        if (at >= position && this.#covers(entry)) this.#join([entry], at);
+      }
       this.#stale = false;
       this.problem.set(null);
       this.state.set("ready");
       this.#settle();
     } catch (error) {
       if (asked === this.#asked) this.#failed(error);
+    } finally {
+      if (this.#arrived === arrived) this.#arrived = null;
     }
   }
 
