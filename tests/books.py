@@ -18,9 +18,26 @@ Rows = Sequence[Any]
 
 async def read(url: str, work: Callable[[Connection], T]) -> T:
     """``work`` on a connection of its own to a database that a hub may be running on."""
-    engine = Database(url).async_engine()
+    database = Database(url)
     try:
-        async with engine.connect() as connection:
+        return await database.read(work)
+    finally:
+        await database.close()
+
+
+async def write(url: str, work: Callable[[Connection], T]) -> T:
+    """``work`` in a transaction of its own."""
+    database = Database(url)
+    if database.dialect == "sqlite":
+        engine = database.sync_engine()
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        finally:
+            engine.dispose()
+    engine = database.async_engine()
+    try:
+        async with engine.begin() as connection:
             return await connection.run_sync(work)
     finally:
         await engine.dispose()

@@ -294,12 +294,8 @@ class Hub:
 
     async def _stored_pauses(self) -> dict[ChannelKey, str]:
         own = t.channels.c
-        async with self.database.snapshot() as connection:
-            rows = (
-                await connection.execute(
-                    sa.select(own.organisation_id, own.id, own.paused_reason).where(own.paused)
-                )
-            ).all()
+        statement = sa.select(own.organisation_id, own.id, own.paused_reason).where(own.paused)
+        rows = await self.database.read(lambda connection: connection.execute(statement).all())
         self._paused = {
             (row.organisation_id, row.id): row.paused_reason or "Paused" for row in rows
         }
@@ -326,15 +322,16 @@ class Hub:
         session = await self.sessions.find(who.token)
         if session is None:
             return False
-        async with self.database.snapshot() as connection:
-            return who.member in await people.memberships(connection, who.user.id)
+        memberships = await self.database.read(
+            lambda connection: people.memberships(connection, who.user.id)
+        )
+        return who.member in memberships
 
     async def check(self) -> list[str]:
         """What keeps the hub from working."""
         trouble: list[str] = []
         try:
-            async with self.database.snapshot() as connection:
-                await connection.execute(sa.select(1))
+            await self.database.read(lambda connection: connection.execute(sa.select(1)))
         except Exception as error:  # noqa: BLE001 — whatever it is, it is told
             trouble.append(f"the database cannot be read: {type(error).__name__}")
         if self.writer.trouble is not None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 _POSTGRESQL = {"postgresql", "postgres", "postgresql+asyncpg"}
-_SQLITE = {"sqlite", "sqlite+aiosqlite"}
 
 
 def database_url(given: str, folder: Path) -> str:
@@ -15,7 +14,7 @@ def database_url(given: str, folder: Path) -> str:
     A relative path of SQLite is taken from ``folder``. Raises ``ValueError`` saying what is wrong.
     """
     scheme, separator, rest = given.partition("://")
-    if scheme in _SQLITE and rest.startswith("/") and rest not in ("/", "/:memory:"):
+    if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
         return f"sqlite:///{(folder / rest[1:]).absolute()}"
     if scheme in _POSTGRESQL and separator:
         parts = _split(f"postgresql://{rest}")

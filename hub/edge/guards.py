@@ -112,8 +112,9 @@ class Guard:
         )
 
     async def _membership(self, user_id: int, org: str) -> people.Membership:
-        async with self._database.snapshot() as snapshot:
-            memberships = await people.memberships(snapshot, user_id)
+        memberships = await self._database.read(
+            lambda snapshot: people.memberships(snapshot, user_id)
+        )
         for membership in memberships:
             if membership.organisation.slug == org:
                 return membership

@@ -109,8 +109,7 @@ class Sessions:
         name = storable(email).strip().lower()[:LONGEST_EMAIL]
         self._by_remote.begin(remote)
         self._attempts.begin(name)
-        async with self._database.snapshot() as connection:
-            user = await people.user_by_email(connection, name)
+        user = await self._database.read(lambda connection: people.user_by_email(connection, name))
         known = await asyncio.to_thread(_nobody) if user is None else user.password_hash
         right = await asyncio.to_thread(_matches, known, password)
         if user is None or not right:
@@ -138,8 +137,9 @@ class Sessions:
 
     async def find(self, token: str) -> people.Session | None:
         """Whose session a token names."""
-        async with self._database.snapshot() as connection:
-            return await people.session_by_token(connection, token_hash(token), now_ms())
+        return await self._database.read(
+            lambda connection: people.session_by_token(connection, token_hash(token), now_ms())
+        )
 
     async def sign_out(self, token: str) -> None:
         """End a session."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from hub.flow.channels import Channels
 from hub.flow.host import Channel, PluginFault, now_ms
@@ -37,6 +39,7 @@ from hub.store.contacts import AddressRow, ChannelUse, ConsentRow
 from hub.store.database import Database
 from hub.store.ids import Ids, parse
 from hub.store.scope import Scope
+from hub.store.timeline import AttachmentRow
 
 GIVE_UP_AFTER = 4 * 3600 * 1000
 """Milliseconds for which a message that cannot be handed over is tried again."""
@@ -76,30 +79,22 @@ class Composer:
         again: what was right then, such as its files, may be spoken for by now."""
         if wanted.idempotency_key is None:
             return None
-        async with self._database.snapshot() as connection:
-            return await timeline.entry_of_request(
+        key = wanted.idempotency_key
+        return await self._database.read(
+            lambda connection: timeline.entry_of_request(
                 connection,
                 wanted.scope.organisation_id,
                 wanted.member_id,
-                wanted.idempotency_key,
+                key,
                 _digest(wanted),
             )
+        )
 
     async def compose(self, wanted: Wanted) -> c.SendMessage:
         """The command for a message. Raises ``Refusal``."""
         org = wanted.scope.organisation_id
         channel = self._sendable(wanted)
-        async with self._database.snapshot() as connection:
-            uses: list[ChannelUse] = []
-            addresses: list[AddressRow] = []
-            if wanted.thread_id is not None and wanted.contact_id is not None:
-                uses = await contact_store.channel_uses(connection, wanted.thread_id)
-                found = await contact_store.addresses_of(connection, [wanted.contact_id])
-                addresses = found.get(wanted.contact_id, [])
-            files = [
-                await timeline.attachment_by_id(connection, org, parse(id_) or 0)
-                for id_ in wanted.attachment_ids
-            ]
+        uses, addresses, files = await self._database.read(partial(_known, wanted))
         use = next((one for one in uses if one.channel_id == channel.id), None)
         to = None if wanted.to is None else storable(wanted.to)
         address = self._recipient(channel, to, addresses, use)
@@ -317,6 +312,23 @@ def _opted_out(
         ),
         None,
     )
+
+
+def _known(
+    wanted: Wanted, connection: Connection
+) -> tuple[list[ChannelUse], list[AddressRow], list[AttachmentRow | None]]:
+    """How the contact has written, their addresses, and the files to send."""
+    uses: list[ChannelUse] = []
+    addresses: list[AddressRow] = []
+    if wanted.thread_id is not None and wanted.contact_id is not None:
+        uses = contact_store.channel_uses(connection, wanted.thread_id)
+        found = contact_store.addresses_of(connection, [wanted.contact_id])
+        addresses = found.get(wanted.contact_id, [])
+    org = wanted.scope.organisation_id
+    files = [
+        timeline.attachment_by_id(connection, org, parse(id_) or 0) for id_ in wanted.attachment_ids
+    ]
+    return uses, addresses, files
 
 
 def _facts(to: AddressRow, own: Sequence[Address], use: ChannelUse | None) -> ComposeFacts:

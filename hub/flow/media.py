@@ -78,8 +78,9 @@ class Fetcher:
         while True:
             self._wake.clear()
             try:
-                async with self._database.snapshot() as connection:
-                    due = await store.files_due(connection, now_ms(), AT_ONCE)
+                due = await self._database.read(
+                    lambda connection: store.files_due(connection, now_ms(), AT_ONCE)
+                )
                 await asyncio.gather(*(self._fetch(file) for file in due))
             except Unavailable:
                 due = []

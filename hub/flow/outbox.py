@@ -141,8 +141,7 @@ class Outbox:
     async def _pause(self) -> float:
         """Seconds until something falls due, at most ``IDLE``."""
         try:
-            async with self._database.snapshot() as connection:
-                due = await store.next_due(connection)
+            due = await self._database.read(store.next_due)
         except Exception:  # noqa: BLE001 — the database is away: look again later
             return IDLE
         if due is None:
@@ -287,8 +286,9 @@ class Outbox:
                 )
 
     async def _outbound(self, transmission: Transmission, attempt: int) -> Outbound:
-        async with self._database.snapshot() as connection:
-            files = await store.attachments_to_send(connection, transmission.entry_id)
+        files = await self._database.read(
+            lambda connection: store.attachments_to_send(connection, transmission.entry_id)
+        )
         return Outbound(
             id=str(transmission.id),
             attempt=attempt,
@@ -308,8 +308,9 @@ class Outbox:
     async def _look_after(self) -> None:
         """Sends whose process died, and those the provider can be asked about."""
         now = now_ms()
-        async with self._database.snapshot() as connection:
-            found = await store.left_behind(connection, now, BATCH)
+        found = await self._database.read(
+            lambda connection: store.left_behind(connection, now, BATCH)
+        )
         for transmission in found:
             channel = self._channels.get(transmission.organisation_id, transmission.channel_id)
             asks = channel is not None and channel.has("reconcile") and channel.can_send

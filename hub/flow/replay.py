@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 import structlog
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from hub.flow.channels import Channels
 from hub.flow.host import now_ms
@@ -87,8 +89,7 @@ class Replay:
             .where(own.state == "unverified")
             .group_by(own.organisation_id, own.channel_id)
         )
-        async with self._database.snapshot() as connection:
-            rows = (await connection.execute(statement)).all()
+        rows = await self._database.read(lambda connection: connection.execute(statement).all())
         return {(row[0], row[1]): (int(row[2]), int(row[3] or 0)) for row in rows}
 
     async def replay(
@@ -113,16 +114,10 @@ class Replay:
     async def _each(
         self, conditions: Sequence[sa.ColumnElement[bool]], states: Sequence[str] | None
     ) -> list[Replayed]:
-        own = t.deliveries.c
         done: list[Replayed] = []
         after = 0
         while True:
-            statement = sa.select(t.deliveries).where(*conditions, own.id > after)
-            if states is not None:
-                statement = statement.where(own.state.in_(states))
-            statement = statement.order_by(own.id).limit(BATCH)
-            async with self._database.snapshot() as connection:
-                rows = (await connection.execute(statement)).all()
+            rows = await self._database.read(partial(_waiting, conditions, states, after))
             done.extend([await self._one(row) for row in rows])
             if len(rows) < BATCH:
                 return done
@@ -163,3 +158,16 @@ class Replay:
             state=taken.state,
             reason=taken.reason,
         )
+
+
+def _waiting(
+    conditions: Sequence[sa.ColumnElement[bool]],
+    states: Sequence[str] | None,
+    after: int,
+    connection: Connection,
+) -> Sequence[Row]:
+    own = t.deliveries.c
+    statement = sa.select(t.deliveries).where(*conditions, own.id > after)
+    if states is not None:
+        statement = statement.where(own.state.in_(states))
+    return connection.execute(statement.order_by(own.id).limit(BATCH)).all()

@@ -16,9 +16,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
+from msgspec import Struct
+from sqlalchemy import Connection
 
-from hub.flow.views import shapes
+from hub.flow.views import read, shapes
 from hub.flow.views.present import Presenter
 from hub.store import inbox, journal, timeline
 from hub.store.database import Database
@@ -122,27 +123,24 @@ class Stream:
         upto = subscriber.start
         if since > upto or upto - since > FARTHEST_BACK:
             return [_encoder.encode(shapes.Reload(position=upto))]
-        frames: list[bytes] = []
-        async with self._database.snapshot() as connection:
-            while since < upto:
-                lines = await journal.changes_since(
-                    connection, subscriber.organisation.id, since, FRAME_LINES
-                )
+        organisation, scope = subscriber.organisation, subscriber.scope
+
+        def look(connection: Connection) -> list[Changes] | None:
+            found: list[Changes] = []
+            at = since
+            while at < upto:
+                lines = journal.changes_since(connection, organisation.id, at, FRAME_LINES)
                 lines = [line for line in lines if line.position <= upto]
                 if not lines:
-                    return [_encoder.encode(shapes.Reload(position=upto))]
-                frames.append(
-                    await make_frame(
-                        connection,
-                        self._presenter,
-                        subscriber.organisation,
-                        subscriber.scope,
-                        since,
-                        lines,
-                    )
-                )
-                since = lines[-1].position
-        return frames
+                    return None
+                found.append(read_changes(connection, scope, at, lines))
+                at = lines[-1].position
+            return found
+
+        found = await self._database.read(look)
+        if found is None:
+            return [_encoder.encode(shapes.Reload(position=upto))]
+        return [make_frame(self._presenter, organisation, changes) for changes in found]
 
     def end(self) -> None:
         """Tell every watcher that nothing more comes: the hub stops."""
@@ -176,8 +174,9 @@ class _Pump:
     async def join(self, subscriber: Subscriber) -> None:
         async with self._ready:
             if self._position is None:
-                async with self._database.snapshot() as connection:
-                    self._position = await inbox.position_of(connection, self._organisation.id)
+                self._position = await self._database.read(
+                    lambda connection: inbox.position_of(connection, self._organisation.id)
+                )
                 self._task = asyncio.create_task(self._run())
                 self._counter = asyncio.create_task(self._count())
         subscriber.start = self._position
@@ -226,18 +225,23 @@ class _Pump:
     async def _push(self) -> bool:
         """Send what is new; whether there was anything."""
         assert self._position is not None  # noqa: S101 — set before the task began
-        async with self._database.snapshot() as connection:
-            lines = await journal.changes_since(
-                connection, self._organisation.id, self._position, FRAME_LINES
-            )
-            if not lines:
-                return False
-            ways: dict[Scope, bytes] = {}
-            for scope in {subscriber.scope for subscriber in self._subscribers}:
-                ways[scope] = await make_frame(
-                    connection, self._presenter, self._organisation, scope, self._position, lines
-                )
-        self._position = lines[-1].position
+        since = self._position
+        scopes = {subscriber.scope for subscriber in self._subscribers}
+
+        def look(connection: Connection) -> tuple[int, list[Changes]]:
+            lines = journal.changes_since(connection, self._organisation.id, since, FRAME_LINES)
+            upto = lines[-1].position if lines else since
+            seen = scopes if lines else ()
+            return upto, [read_changes(connection, scope, since, lines) for scope in seen]
+
+        upto, found = await self._database.read(look)
+        if upto == since:
+            return False
+        self._position = upto
+        ways = {
+            changes.scope: make_frame(self._presenter, self._organisation, changes)
+            for changes in found
+        }
         for subscriber in self._subscribers:
             # Who joined while the frames were made began where they begin, but may see otherwise.
             frame = ways.get(subscriber.scope)
@@ -270,44 +274,63 @@ class _Pump:
 
 async def count(database: Database, scope: Scope, shows: Filter) -> shapes.ThreadCounts:
     """Absolute numbers for a scope."""
-    async with database.snapshot() as connection:
-        by_filter, by_status, unread = await inbox.filter_counts(connection, scope, shows)
+    by_filter, by_status, unread = await database.read(
+        lambda connection: inbox.filter_counts(connection, scope, shows)
+    )
     return shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
 
 
-async def make_frame(
-    connection: AsyncConnection,
-    presenter: Presenter,
-    organisation: Organisation,
-    scope: Scope,
-    since: int,
-    lines: list[Line],
-) -> bytes:
-    """The changes of ``lines`` as one way of seeing shows them. Entries and threads come as they
-    are now: a client replaces, so the last state is enough, and each comes once."""
+class Changes(Struct, frozen=True):
+    """Lines of the journal after ``since``, and what they are about as one scope sees it."""
+
+    scope: Scope
+    since: int
+    lines: list[Line]
+    entries: read.Entries
+    threads: read.Threads
+
+
+def read_changes(connection: Connection, scope: Scope, since: int, lines: list[Line]) -> Changes:
+    """Entries and threads as they are now: a client replaces, so the last state is enough."""
+    changed = {line.entry_id for line in lines}
+    moved = {line.thread_id for line in lines if scope.sees(line.channel_id)}
+    entries = timeline.entries_by_id(connection, scope, list(_known(changed)))
+    threads = inbox.threads_by_id(connection, scope, list(_known(moved)))
+    return Changes(
+        scope,
+        since,
+        lines,
+        read.entries(connection, entries),
+        read.threads(connection, scope, threads),
+    )
+
+
+def make_frame(presenter: Presenter, organisation: Organisation, found: Changes) -> bytes:
+    """The changes as one way of seeing shows them, each thing once."""
+    lines = found.lines
     added = {line.entry_id for line in lines if line.type == "entry.added"}
-    last = {line.entry_id: line for line in lines if line.entry_id is not None}
-    rows = await timeline.entries_by_id(connection, scope, list(_known(last)))
-    entries = await presenter.entries(connection, organisation, rows)
+    last = {line.entry_id: line.position for line in lines}
+    moved = {line.thread_id: line.position for line in lines if found.scope.sees(line.channel_id)}
+    rows = found.entries.rows
+    entries = presenter.entries(organisation, found.entries)
     changes: list[shapes.StreamChange] = []
     for row, entry in sorted(zip(rows, entries, strict=True), key=lambda pair: pair[0].seq):
         changes.append(
             shapes.StreamChange(
                 type="entry.added" if row.id in added else "entry.changed",
-                position=last[row.id].position,
+                position=last[row.id],
                 entry=entry,
             )
         )
-    moved = {line.thread_id: line.position for line in lines if scope.sees(line.channel_id)}
-    threads = await inbox.threads_by_id(connection, scope, list(_known(moved)))
-    for row, thread in zip(
-        threads, await presenter.threads(connection, scope, threads), strict=True
-    ):
+    threads = presenter.threads(found.threads)
+    for row, thread in zip(found.threads.rows, threads, strict=True):
         changes.append(
             shapes.StreamChange(type="thread.changed", position=moved[row.id], thread=thread)
         )
     changes.sort(key=lambda change: change.position)
-    return _encoder.encode(shapes.StreamFrame(from_=since, to=lines[-1].position, changes=changes))
+    return _encoder.encode(
+        shapes.StreamFrame(from_=found.since, to=lines[-1].position, changes=changes)
+    )
 
 
 def _known(ids: Iterable[int | None]) -> Iterable[int]:

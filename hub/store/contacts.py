@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import struct, structs
+from hub.store.statements import among, bound, fields
 
 
 class AddressRow(Struct, kw_only=True, frozen=True):
@@ -47,66 +48,56 @@ class ChannelUse(Struct, kw_only=True, frozen=True):
     last_inbound_own: str | None
 
 
-_ADDRESS = [t.addresses.c[name] for name in AddressRow.__struct_fields__]
-_CONTACT = [t.contacts.c[name] for name in ContactRow.__struct_fields__]
-_CONSENT = [t.consents.c[name] for name in ConsentRow.__struct_fields__]
-_USE = [t.thread_channels.c[name] for name in ChannelUse.__struct_fields__]
+_ADDRESSES = (
+    sa.select(*fields(t.addresses, AddressRow))
+    .where(among(t.addresses.c.contact_id, "contacts"))
+    .order_by(t.addresses.c.contact_id, t.addresses.c.id)
+)
+_CONTACT = sa.select(*fields(t.contacts, ContactRow)).where(
+    *bound(id=t.contacts.c.id, org=t.contacts.c.organisation_id)
+)
+_CONSENTS = sa.select(*fields(t.consents, ConsentRow)).where(
+    *bound(org=t.consents.c.organisation_id),
+    among(t.consents.c.scheme, "schemes"),
+    among(t.consents.c.value, "values"),
+)
+_USES = (
+    sa.select(*fields(t.thread_channels, ChannelUse))
+    .where(*bound(thread=t.thread_channels.c.thread_id))
+    .order_by(t.thread_channels.c.sort_at.desc())
+)
 
 
-async def addresses_of(
-    connection: AsyncConnection, contact_ids: Sequence[int]
-) -> dict[int, list[AddressRow]]:
+def addresses_of(connection: Connection, contact_ids: Sequence[int]) -> dict[int, list[AddressRow]]:
     """The addresses of contacts, oldest first."""
-    if not contact_ids:
-        return {}
-    table = t.addresses.c
-    statement = (
-        sa.select(*_ADDRESS)
-        .where(table.contact_id.in_(contact_ids))
-        .order_by(table.contact_id, table.id)
-    )
     found: dict[int, list[AddressRow]] = {}
-    for row in (await connection.execute(statement)).all():
-        found.setdefault(row.contact_id, []).append(struct(AddressRow, row))
+    if contact_ids:
+        for row in connection.execute(_ADDRESSES, {"contacts": contact_ids}):
+            found.setdefault(row.contact_id, []).append(struct(AddressRow, row))
     return found
 
 
-async def contact_by_id(
-    connection: AsyncConnection, organisation_id: int, id_: int
-) -> ContactRow | None:
+def contact_by_id(connection: Connection, organisation_id: int, id_: int) -> ContactRow | None:
     """One contact of an organisation."""
-    statement = sa.select(*_CONTACT).where(
-        t.contacts.c.id == id_, t.contacts.c.organisation_id == organisation_id
-    )
-    row = (await connection.execute(statement)).first()
+    row = connection.execute(_CONTACT, {"id": id_, "org": organisation_id}).first()
     return None if row is None else struct(ContactRow, row)
 
 
-async def consents_of(
-    connection: AsyncConnection, organisation_id: int, addresses: Sequence[AddressRow]
+def consents_of(
+    connection: Connection, organisation_id: int, addresses: Sequence[AddressRow]
 ) -> list[ConsentRow]:
     """What has been said about addresses."""
-    values = {address.value for address in addresses}
-    schemes = {address.scheme for address in addresses}
-    table = t.consents.c
-    statement = sa.select(*_CONSENT).where(
-        table.organisation_id == organisation_id,
-        table.scheme.in_(schemes),
-        table.value.in_(values),
-    )
-    rows = (await connection.execute(statement)).all()
     known = {(address.scheme, address.value) for address in addresses}
-    return [struct(ConsentRow, row) for row in rows if (row.scheme, row.value) in known]
+    values = {
+        "org": organisation_id,
+        "schemes": sorted({scheme for scheme, _ in known}),
+        "values": sorted({value for _, value in known}),
+    }
+    rows = structs(ConsentRow, connection.execute(_CONSENTS, values).all())
+    return [row for row in rows if (row.scheme, row.value) in known]
 
 
-async def channel_uses(connection: AsyncConnection, thread_id: int) -> list[ChannelUse]:
+def channel_uses(connection: Connection, thread_id: int) -> list[ChannelUse]:
     """How the contact of a thread used each channel, the last used first."""
-    table = t.thread_channels.c
-    statement = (
-        sa.select(*_USE)
-        .where(table.thread_id == thread_id)
-        .order_by(table.last_inbound_at.desc(), table.sort_at.desc())
-    )
-    rows = (await connection.execute(statement)).all()
-    uses = structs(ChannelUse, rows)
+    uses = structs(ChannelUse, connection.execute(_USES, {"thread": thread_id}).all())
     return sorted(uses, key=lambda use: -(use.last_inbound_at or 0))

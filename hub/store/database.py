@@ -1,23 +1,27 @@
 """The database: SQLite in a file, or PostgreSQL by URL, behind one small interface.
 
 Writing is one connection's work (``hub.flow.writer``); reading is a pool's. On SQLite the writer
-is synchronous and lives in a thread of its own, with a write-ahead log and every commit flushed
-to disk; on PostgreSQL both speak asyncpg.
+lives in a thread of its own, with a write-ahead log and every commit flushed to disk, and a few
+threads read: one hop for all of a request's queries, where an asynchronous driver makes several
+for each. On PostgreSQL both speak asyncpg. What reads and writes is the same synchronous code.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.store import tables as t
+
+T = TypeVar("T")
 
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -38,7 +42,7 @@ class Database:
         self.dialect = self.url.get_backend_name()
         if self.dialect not in {"sqlite", "postgresql"}:
             raise ValueError(f"database {self.dialect!r}: expected sqlite or postgresql")
-        self._reader: AsyncEngine | None = None
+        self._readers: _SqliteReaders | _PostgresReaders | None = None
 
     @property
     def path(self) -> Path | None:
@@ -52,35 +56,63 @@ class Database:
         return engine
 
     def async_engine(self, **options: Any) -> AsyncEngine:
-        """A new asynchronous engine with the caller's pool."""
-        if self.dialect == "postgresql":
-            url = self.url.set(drivername="postgresql+asyncpg")
-            return create_async_engine(url, **options)
-        engine = create_async_engine(self.url.set(drivername="sqlite+aiosqlite"), **options)
-        _prepare_sqlite(engine.sync_engine, begin="BEGIN")
-        return engine
+        """A new engine for PostgreSQL with the caller's pool."""
+        return create_async_engine(self.url.set(drivername="postgresql+asyncpg"), **options)
 
-    @property
-    def reader(self) -> AsyncEngine:
-        """The readers' pool."""
-        if self._reader is None:
-            options: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0, "pool_timeout": 10}
-            if self.dialect == "postgresql":
-                options |= {"pool_size": 8, "isolation_level": "REPEATABLE READ"}
-            self._reader = self.async_engine(**options)
-        return self._reader
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
-        """A short read transaction: everything read in it is true at one moment."""
-        async with self.reader.connect() as connection:
-            yield connection
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Run ``function`` in a short read transaction: all that it reads is true at one moment.
+        It may run in another thread, so it must do nothing but read."""
+        if self._readers is None:
+            kind = _SqliteReaders if self.dialect == "sqlite" else _PostgresReaders
+            self._readers = kind(self)
+        return await self._readers.run(function)
 
     async def close(self) -> None:
         """Let go of the readers."""
-        if self._reader is not None:
-            await self._reader.dispose()
-            self._reader = None
+        if self._readers is not None:
+            await self._readers.close()
+            self._readers = None
+
+
+class _SqliteReaders:
+    """Threads with a connection each."""
+
+    def __init__(self, database: Database) -> None:
+        options: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0}
+        self._engine = sa.create_engine(database.url.set(drivername="sqlite"), **options)
+        _prepare_sqlite(self._engine, begin="BEGIN")
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+
+    async def run(self, function: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._run, function)
+
+    def _run(self, function: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            return function(connection)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+
+class _PostgresReaders:
+    """A pool of asynchronous connections."""
+
+    def __init__(self, database: Database) -> None:
+        self._engine = database.async_engine(
+            pool_size=READERS * 2,
+            max_overflow=0,
+            pool_timeout=10,
+            isolation_level="REPEATABLE READ",
+        )
+
+    async def run(self, function: Callable[[Connection], T]) -> T:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(function)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
 
 
 def prove_writable(connection: sa.Connection) -> None:

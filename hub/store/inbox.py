@@ -8,15 +8,17 @@ preview are made from the entries it may see.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import facts, structs
 from hub.store.scope import Scope
+from hub.store.statements import among, bound, columns
 
 STATUSES = ("open", "unread", "closed", "all")
 FILTERS = ("all", "unread", "unassigned", "mine", "needs_response")
@@ -52,18 +54,24 @@ class Filter(Struct, frozen=True, kw_only=True):
     me: int | None = None
     assignee_id: int | None = None
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """What its conditions bind."""
+        return {"me": self.me, "assignee": self.assignee_id}
+
 
 class _Source:
-    """The list as one role reads it: where rows come from and what their columns are."""
+    """The list as a role reads it, limited to channels or not: where rows come from and what their
+    columns are. Statements bind ``org``, ``channels`` (if limited) and what a filter needs."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, *, limited: bool) -> None:
         threads = t.threads.c
         self.base: sa.FromClause = t.threads
         self.sort_at: sa.ColumnElement[int] = threads.sort_at
         self.unread: sa.ColumnElement[int] = threads.unread
         self.active_at: sa.ColumnElement[int] = threads.active_at
-        self.conditions = [threads.organisation_id == scope.organisation_id]
-        if scope.channels is not None:
+        self.conditions = bound(org=threads.organisation_id)
+        if limited:
             seen = t.thread_channels.c
             own = (
                 sa.select(
@@ -72,10 +80,7 @@ class _Source:
                     sa.func.max(seen.active_at).label("active_at"),
                     sa.func.sum(seen.unread).label("unread"),
                 )
-                .where(
-                    seen.organisation_id == scope.organisation_id,
-                    seen.channel_id.in_(scope.channels),
-                )
+                .where(*bound(org=seen.organisation_id), among(seen.channel_id, "channels"))
                 .group_by(seen.thread_id)
                 .subquery("own")
             )
@@ -83,8 +88,10 @@ class _Source:
             self.sort_at, self.active_at = own.c.sort_at, own.c.active_at
             self.unread = sa.cast(own.c.unread, sa.Integer)
 
-    def where(self, wanted: Filter) -> list[sa.ColumnElement[bool]]:
-        """The conditions of a filter and a status tab together."""
+    def where(
+        self, status: str, filter_: str, *, assigned: bool = False
+    ) -> list[sa.ColumnElement[bool]]:
+        """The conditions of a filter and a status tab together; binds ``me``, ``assignee``."""
         threads = t.threads.c
         by_status: dict[str, list[sa.ColumnElement[bool]]] = {
             "open": [threads.status == "open"],
@@ -96,18 +103,18 @@ class _Source:
             "all": [],
             "unread": [self.unread > 0],
             "unassigned": [threads.assignee_id.is_(None)],
-            "mine": [threads.assignee_id == wanted.me],
+            "mine": bound(me=threads.assignee_id),
             "needs_response": [threads.needs_response.is_(True)],
         }
-        conditions = [*self.conditions, *by_status[wanted.status], *by_filter[wanted.filter]]
-        if wanted.assignee_id is not None:
-            conditions.append(threads.assignee_id == wanted.assignee_id)
+        conditions = [*self.conditions, *by_status[status], *by_filter[filter_]]
+        if assigned:
+            conditions += bound(assignee=threads.assignee_id)
         return conditions
 
     def rows(self) -> sa.Select[*tuple[Any, ...]]:
         """The columns of a row, joined with its contact."""
         threads = t.threads.c
-        columns: list[sa.ColumnElement[Any]] = [
+        selected: list[sa.ColumnElement[Any]] = [
             threads.id,
             threads.contact_id,
             t.contacts.c.name.label("contact_name"),
@@ -126,13 +133,88 @@ class _Source:
             threads.read_through,
             threads.last_entry_id.is_not(None).label("has_preview"),
         ]
-        return sa.select(*columns).select_from(
+        return sa.select(*selected).select_from(
             sa.join(self.base, t.contacts, t.contacts.c.id == threads.contact_id)
         )
 
 
-async def inbox_page(
-    connection: AsyncConnection,
+Counts = tuple[dict[str, int], dict[str, int], int]
+"""By filter, by status, and how many conversations have anything unread."""
+
+
+@cache
+def _page(
+    *, limited: bool, status: str, filter_: str, assigned: bool, further: bool
+) -> sa.Select[*tuple[Any, ...]]:
+    source = _Source(limited=limited)
+    conditions = source.where(status, filter_, assigned=assigned)
+    if further:
+        at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
+        conditions.append(sa.tuple_(source.sort_at, t.threads.c.id) < sa.tuple_(at, id_))
+    return (
+        source.rows()
+        .where(*conditions)
+        .order_by(source.sort_at.desc(), t.threads.c.id.desc())
+        .limit(sa.bindparam("count", type_=sa.Integer))
+    )
+
+
+@cache
+def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
+    source = _Source(limited=limited)
+    return source.rows().where(*source.conditions, among(t.threads.c.id, "ids"))
+
+
+@cache
+def _counts(
+    *, limited: bool, status: str, filter_: str, assigned: bool
+) -> sa.Select[*tuple[Any, ...]]:
+    source = _Source(limited=limited)
+
+    def count(status: str, filter_: str, *, assigned: bool) -> sa.ScalarSelect[int]:
+        return (
+            sa.select(sa.func.count())
+            .select_from(source.base)
+            .where(*source.where(status, filter_, assigned=assigned))
+            .scalar_subquery()
+        )
+
+    counted = [count(status, name, assigned=assigned).label(f"filter_{name}") for name in FILTERS]
+    counted += [
+        count(name, filter_, assigned=assigned).label(f"status_{name}") for name in STATUSES
+    ]
+    counted.append(count("unread", "all", assigned=False).label("unread_total"))
+    return sa.select(*counted)
+
+
+@cache
+def _channels(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
+    seen = t.thread_channels.c
+    conditions = [among(seen.thread_id, "ids")]
+    if limited:
+        conditions.append(among(seen.channel_id, "channels"))
+    return (
+        sa.select(seen.thread_id, seen.channel_id)
+        .where(*conditions)
+        .order_by(seen.thread_id, seen.sort_at.desc())
+    )
+
+
+_POSITION = sa.select(t.organisations.c.position).where(*bound(org=t.organisations.c.id))
+_LAST_SEEN = (
+    sa.select(*columns(t.entries, "preview", "direction", "channel_id", "status"))
+    .where(
+        *bound(thread=t.entries.c.thread_id),
+        t.entries.c.kind != "system",
+        *Scope.entries(limited=True),
+    )
+    .order_by(t.entries.c.sort_at.desc(), t.entries.c.id.desc())
+    .limit(1)
+)
+
+
+def inbox_page(
+    connection: Connection,
     scope: Scope,
     wanted: Filter,
     *,
@@ -140,55 +222,38 @@ async def inbox_page(
     after: tuple[int, int] | None = None,
 ) -> list[ThreadRow]:
     """A page, newest activity first; ``after`` is the (``sort_at``, id) of the row before it."""
-    source = _Source(scope)
-    conditions = source.where(wanted)
-    key = sa.tuple_(source.sort_at, t.threads.c.id)
-    if after is not None:
-        conditions.append(key < sa.tuple_(sa.literal(after[0]), sa.literal(after[1])))
-    statement = (
-        source.rows()
-        .where(*conditions)
-        .order_by(source.sort_at.desc(), t.threads.c.id.desc())
-        .limit(limit)
+    statement = _page(
+        limited=scope.limited,
+        status=wanted.status,
+        filter_=wanted.filter,
+        assigned=wanted.assignee_id is not None,
+        further=after is not None,
     )
-    rows = structs(ThreadRow, (await connection.execute(statement)).all())
-    return await _as_seen(connection, scope, rows)
+    values = {**scope.values, **wanted.values, "count": limit}
+    if after is not None:
+        values |= {"after_at": after[0], "after_id": after[1]}
+    rows = structs(ThreadRow, connection.execute(statement, values).all())
+    return _as_seen(connection, scope, rows)
 
 
-async def threads_by_id(
-    connection: AsyncConnection, scope: Scope, ids: Sequence[int]
-) -> list[ThreadRow]:
+def threads_by_id(connection: Connection, scope: Scope, ids: Sequence[int]) -> list[ThreadRow]:
     """Single rows, those of them that the role may see."""
     if not ids:
         return []
-    source = _Source(scope)
-    statement = source.rows().where(*source.conditions, t.threads.c.id.in_(ids))
-    rows = structs(ThreadRow, (await connection.execute(statement)).all())
-    return await _as_seen(connection, scope, rows)
+    found = connection.execute(_by_id(limited=scope.limited), {**scope.values, "ids": ids}).all()
+    return _as_seen(connection, scope, structs(ThreadRow, found))
 
 
-async def filter_counts(
-    connection: AsyncConnection, scope: Scope, wanted: Filter
-) -> tuple[dict[str, int], dict[str, int], int]:
+def filter_counts(connection: Connection, scope: Scope, wanted: Filter) -> Counts:
     """How many rows each filter has within the status, and each status within the filter; and
     how many conversations have anything unread at all."""
-    source = _Source(scope)
-
-    def count(some: Filter) -> sa.ScalarSelect[int]:
-        return (
-            sa.select(sa.func.count())
-            .select_from(source.base)
-            .where(*source.where(some))
-            .scalar_subquery()
-        )
-
-    def like(status: str, filter_: str) -> Filter:
-        return Filter(status=status, filter=filter_, me=wanted.me, assignee_id=wanted.assignee_id)
-
-    columns = [count(like(wanted.status, name)).label(f"filter_{name}") for name in FILTERS]
-    columns += [count(like(name, wanted.filter)).label(f"status_{name}") for name in STATUSES]
-    columns.append(count(Filter(status="unread")).label("unread_total"))
-    row = facts((await connection.execute(sa.select(*columns))).one())
+    statement = _counts(
+        limited=scope.limited,
+        status=wanted.status,
+        filter_=wanted.filter,
+        assigned=wanted.assignee_id is not None,
+    )
+    row = facts(connection.execute(statement, {**scope.values, **wanted.values}).one())
     return (
         {name: row[f"filter_{name}"] for name in FILTERS},
         {name: row[f"status_{name}"] for name in STATUSES},
@@ -196,39 +261,26 @@ async def filter_counts(
     )
 
 
-async def channels_of(
-    connection: AsyncConnection, scope: Scope, thread_ids: Sequence[int]
+def channels_of(
+    connection: Connection, scope: Scope, thread_ids: Sequence[int]
 ) -> dict[int, list[str]]:
     """The channels each thread has entries of, the one used last first."""
-    seen = t.thread_channels.c
-    conditions = [seen.thread_id.in_(thread_ids)]
-    if scope.channels is not None:
-        conditions.append(seen.channel_id.in_(scope.channels))
-    statement = (
-        sa.select(seen.thread_id, seen.channel_id)
-        .where(*conditions)
-        .order_by(seen.thread_id, seen.sort_at.desc())
-    )
     found: dict[int, list[str]] = {}
-    for row in (await connection.execute(statement)).all():
+    statement = _channels(limited=scope.limited)
+    for row in connection.execute(statement, {**scope.values, "ids": thread_ids}):
         found.setdefault(row.thread_id, []).append(row.channel_id)
     return found
 
 
-async def position_of(connection: AsyncConnection, organisation_id: int) -> int:
+def position_of(connection: Connection, organisation_id: int) -> int:
     """How far the organisation's journal reaches in this snapshot."""
-    organisations = t.organisations.c
-    statement = sa.select(organisations.position).where(organisations.id == organisation_id)
-    return (await connection.execute(statement)).scalar_one()
+    return connection.execute(_POSITION, {"org": organisation_id}).scalar_one()
 
 
-async def _as_seen(
-    connection: AsyncConnection, scope: Scope, rows: list[ThreadRow]
-) -> list[ThreadRow]:
+def _as_seen(connection: Connection, scope: Scope, rows: list[ThreadRow]) -> list[ThreadRow]:
     """The previews of rows whose last entry a limited role may not see, made from what it may."""
     if scope.channels is None:
         return rows
-    entries = t.entries.c
     hidden: list[ThreadRow] = []
     for row in rows:
         if row.channel_id is not None and row.channel_id not in scope.channels:
@@ -236,13 +288,7 @@ async def _as_seen(
         if row.has_preview and not scope.sees(row.preview_channel_id):
             hidden.append(row)
     for row in hidden:
-        statement = (
-            sa.select(entries.preview, entries.direction, entries.channel_id, entries.status)
-            .where(entries.thread_id == row.id, entries.kind != "system", *scope.entries())
-            .order_by(entries.sort_at.desc(), entries.id.desc())
-            .limit(1)
-        )
-        last = (await connection.execute(statement)).first()
+        last = connection.execute(_LAST_SEEN, {**scope.values, "thread": row.id}).first()
         row.has_preview = last is not None
         row.preview, row.preview_direction, row.preview_channel_id, row.preview_status = (
             tuple(last) if last is not None else ("", "internal", None, None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import structs
+from hub.store.statements import bound, fields
 
 
 class Line(Struct, kw_only=True, frozen=True):
@@ -20,18 +21,17 @@ class Line(Struct, kw_only=True, frozen=True):
     channel_id: str | None
 
 
-_LINE = [t.journal.c[name] for name in Line.__struct_fields__]
+_SINCE = (
+    sa.select(*fields(t.journal, Line))
+    .where(*bound(org=t.journal.c.organisation_id), t.journal.c.position > sa.bindparam("position"))
+    .order_by(t.journal.c.position)
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
 
 
-async def changes_since(
-    connection: AsyncConnection, organisation_id: int, position: int, limit: int
+def changes_since(
+    connection: Connection, organisation_id: int, position: int, limit: int
 ) -> list[Line]:
     """The lines after ``position``, in order."""
-    table = t.journal.c
-    statement = (
-        sa.select(*_LINE)
-        .where(table.organisation_id == organisation_id, table.position > position)
-        .order_by(table.position)
-        .limit(limit)
-    )
-    return structs(Line, (await connection.execute(statement)).all())
+    values = {"org": organisation_id, "position": position, "count": limit}
+    return structs(Line, connection.execute(_SINCE, values).all())

@@ -8,30 +8,26 @@ approval holds up nothing.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from hub.rules.states import Transmission
 from hub.store import tables as t
-from hub.store.rows import struct, structs
+from hub.store.rows import structs
+from hub.store.statements import bound, columns, fields
 
-_TRANSMISSION = [t.transmissions.c[name] for name in Transmission.__struct_fields__]
+_HELD = ("pending", "sending")
+ChannelKey = tuple[int, str]
+Returning = ReturningUpdate[*tuple[Any, ...]]
 
 
-def lease(
-    connection: Connection,
-    *,
-    now: int,
-    until: int,
-    token: str,
-    limit: int,
-    channels: Collection[tuple[int, str]],
-) -> list[Transmission]:
-    """Take up to ``limit`` messages that are due on these channels; nobody else gets them before
-    ``until``."""
+@lru_cache(maxsize=64)
+def _lease(channels: tuple[ChannelKey, ...]) -> Returning:
     own = t.transmissions.c
     earlier = t.transmissions.alias("earlier")
     held_up = (
@@ -42,10 +38,11 @@ def lease(
             earlier.c.channel_id == own.channel_id,
             earlier.c.address == own.address,
             earlier.c.id < own.id,
-            earlier.c.status.in_(("pending", "sending")),
+            earlier.c.status.in_(_HELD),
         )
         .exists()
     )
+    now = sa.bindparam("now", type_=t.Time)
     due = (
         sa.select(own.id)
         .where(
@@ -55,57 +52,83 @@ def lease(
             sa.or_(
                 *(
                     sa.and_(own.organisation_id == org, own.channel_id == channel)
-                    for org, channel in sorted(channels)
+                    for org, channel in channels
                 )
             ),
             ~held_up,
         )
         .order_by(own.due_at, own.id)
-        .limit(limit)
+        .limit(sa.bindparam("count", type_=sa.Integer))
         .with_for_update(skip_locked=True)
     )
-    taken = (
+    return (
         sa.update(t.transmissions)
         .where(own.id.in_(due))
-        .values(lease_token=token, lease_until=until)
-        .returning(*_TRANSMISSION)
+        .values(lease_token=sa.bindparam("token"), lease_until=sa.bindparam("until"))
+        .returning(*fields(t.transmissions, Transmission))
     )
-    rows = connection.execute(taken).all()
-    return sorted((struct(Transmission, row) for row in rows), key=lambda one: one.id)
+
+
+_FORGET_LEASES = (
+    sa.update(t.transmissions)
+    .where(
+        t.transmissions.c.lease_until.is_not(None),
+        t.transmissions.c.status.in_(("pending", "scheduled", "sending")),
+    )
+    .values(lease_until=0)
+)
+_LEFT_BEHIND = (
+    sa.select(*fields(t.transmissions, Transmission))
+    .where(
+        sa.or_(
+            sa.and_(
+                t.transmissions.c.status == "sending",
+                t.transmissions.c.lease_until < sa.bindparam("now"),
+            ),
+            sa.and_(
+                t.transmissions.c.status == "unknown",
+                t.transmissions.c.due_at <= sa.bindparam("now"),
+            ),
+        )
+    )
+    .order_by(t.transmissions.c.due_at)
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
+_NEXT_DUE = sa.select(sa.func.min(t.transmissions.c.due_at)).where(
+    t.transmissions.c.status.in_(("pending", "scheduled"))
+)
+
+
+def lease(
+    connection: Connection,
+    *,
+    now: int,
+    until: int,
+    token: str,
+    limit: int,
+    channels: Collection[ChannelKey],
+) -> list[Transmission]:
+    """Take up to ``limit`` messages that are due on these channels; nobody else gets them before
+    ``until``."""
+    values = {"now": now, "until": until, "token": token, "count": limit}
+    rows = connection.execute(_lease(tuple(sorted(channels))), values).all()
+    return sorted(structs(Transmission, rows), key=lambda one: one.id)
 
 
 def forget_leases(connection: Connection) -> None:
     """On a database of one process only: whoever held a lease is gone."""
-    own = t.transmissions.c
-    connection.execute(
-        sa.update(t.transmissions)
-        .where(own.lease_until.is_not(None), own.status.in_(("pending", "scheduled", "sending")))
-        .values(lease_until=0)
-    )
+    connection.execute(_FORGET_LEASES)
 
 
-async def left_behind(connection: AsyncConnection, now: int, limit: int) -> list[Transmission]:
+def left_behind(connection: Connection, now: int, limit: int) -> list[Transmission]:
     """What was being sent when its process died, and what the provider is to be asked about."""
-    own = t.transmissions.c
-    statement = (
-        sa.select(*_TRANSMISSION)
-        .where(
-            sa.or_(
-                sa.and_(own.status == "sending", own.lease_until < now),
-                sa.and_(own.status == "unknown", own.due_at <= now),
-            )
-        )
-        .order_by(own.due_at)
-        .limit(limit)
-    )
-    return structs(Transmission, (await connection.execute(statement)).all())
+    rows = connection.execute(_LEFT_BEHIND, {"now": now, "count": limit}).all()
+    return structs(Transmission, rows)
 
 
-async def next_due(connection: AsyncConnection) -> int | None:
+def next_due(connection: Connection) -> int | None:
     """When something waits to be sent next, in milliseconds."""
-    own = t.transmissions.c
-    statement = sa.select(sa.func.min(own.due_at)).where(own.status.in_(("pending", "scheduled")))
-    return (await connection.execute(statement)).scalar()
+    return connection.execute(_NEXT_DUE).scalar()
 
 
 class DueFile(Struct, kw_only=True, frozen=True):
@@ -119,38 +142,32 @@ class DueFile(Struct, kw_only=True, frozen=True):
     name: str
 
 
-_DUE_FILE = [t.attachments.c[name] for name in DueFile.__struct_fields__]
+_FILES_DUE = (
+    sa.select(*fields(t.attachments, DueFile))
+    .where(t.attachments.c.state == "pending", t.attachments.c.due_at <= sa.bindparam("now"))
+    .order_by(t.attachments.c.due_at)
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
+_FILES_TO_SEND = (
+    sa.select(*columns(t.attachments, "id", "name", "content_type", "size"))
+    .where(*bound(entry=t.attachments.c.entry_id), t.attachments.c.state == "ready")
+    .order_by(t.attachments.c.place)
+)
+_BLOB = sa.select(t.blobs.c.sha256).where(*bound(sha256=t.blobs.c.sha256))
 
 
-async def files_due(connection: AsyncConnection, now: int, limit: int) -> list[DueFile]:
+def files_due(connection: Connection, now: int, limit: int) -> list[DueFile]:
     """Files to fetch now."""
-    own = t.attachments.c
-    statement = (
-        sa.select(*_DUE_FILE)
-        .where(own.state == "pending", own.due_at <= now)
-        .order_by(own.due_at)
-        .limit(limit)
-    )
-    return structs(DueFile, (await connection.execute(statement)).all())
+    return structs(DueFile, connection.execute(_FILES_DUE, {"now": now, "count": limit}).all())
 
 
-async def attachments_to_send(
-    connection: AsyncConnection, entry_id: int
-) -> list[tuple[int, str, str, int]]:
+def attachments_to_send(connection: Connection, entry_id: int) -> list[tuple[int, str, str, int]]:
     """The files of an outgoing entry in order: (id, name, content type, size)."""
-    own = t.attachments.c
-    statement = (
-        sa.select(own.id, own.name, own.content_type, own.size)
-        .where(own.entry_id == entry_id, own.state == "ready")
-        .order_by(own.place)
-    )
-    rows = (await connection.execute(statement)).all()
-    return [(row.id, row.name, row.content_type, row.size) for row in rows]
+    return [tuple(row) for row in connection.execute(_FILES_TO_SEND, {"entry": entry_id})]
 
 
 def note_blob(connection: Connection, sha256: str, size: int, now: int) -> None:
     """That a blob is kept; again changes nothing."""
-    known = sa.select(t.blobs.c.sha256).where(t.blobs.c.sha256 == sha256)
-    if connection.execute(known).first() is None:
+    if connection.execute(_BLOB, {"sha256": sha256}).first() is None:
         row = {"sha256": sha256, "size": size, "created_at": now}
         connection.execute(sa.insert(t.blobs), [row])

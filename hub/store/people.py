@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import facts, struct, structs
+from hub.store.statements import bound, fields
 
 
 class Organisation(Struct, kw_only=True, frozen=True):
@@ -48,63 +49,72 @@ class Session(Struct, kw_only=True, frozen=True):
     csrf_token: str
 
 
-_ORGANISATION = [t.organisations.c[name] for name in Organisation.__struct_fields__]
-_USER = [t.users.c[name] for name in User.__struct_fields__]
-
-
-async def organisations(connection: AsyncConnection) -> list[Organisation]:
-    """All of them."""
-    rows = (await connection.execute(sa.select(*_ORGANISATION))).all()
-    return structs(Organisation, rows)
-
-
-async def user_by_email(connection: AsyncConnection, email: str) -> User | None:
-    """An active user."""
-    statement = sa.select(*_USER).where(
-        t.users.c.email == email.strip().lower(), t.users.c.deactivated_at.is_(None)
+_ORGANISATIONS = sa.select(*fields(t.organisations, Organisation))
+_USER = sa.select(*fields(t.users, User)).where(
+    *bound(email=t.users.c.email), t.users.c.deactivated_at.is_(None)
+)
+_SESSION = (
+    sa.select(*fields(t.users, User), t.sessions.c.csrf_token)
+    .join(t.sessions, t.users.c.id == t.sessions.c.user_id)
+    .where(
+        *bound(token_hash=t.sessions.c.token_hash),
+        t.sessions.c.expires_at > sa.bindparam("now"),
+        t.users.c.deactivated_at.is_(None),
     )
-    row = (await connection.execute(statement)).first()
+)
+_MEMBERSHIPS = (
+    sa.select(
+        t.members.c.id.label("member_id"),
+        t.roles.c.name.label("role"),
+        t.roles.c.capabilities,
+        t.roles.c.channel_ids,
+        *fields(t.organisations, Organisation),
+    )
+    .join(t.roles, t.roles.c.id == t.members.c.role_id)
+    .join(t.organisations, t.organisations.c.id == t.members.c.organisation_id)
+    .where(*bound(user=t.members.c.user_id), t.members.c.deactivated_at.is_(None))
+    .order_by(t.organisations.c.name)
+)
+_MEMBERS = (
+    sa.select(
+        t.members.c.id,
+        t.users.c.name,
+        t.users.c.email,
+        sa.type_coerce(
+            sa.and_(t.members.c.deactivated_at.is_(None), t.users.c.deactivated_at.is_(None)),
+            sa.Boolean(),
+        ).label("active"),
+    )
+    .join(t.users, t.users.c.id == t.members.c.user_id)
+    .where(*bound(org=t.members.c.organisation_id))
+    .order_by(t.users.c.name, t.members.c.id)
+)
+
+
+def organisations(connection: Connection) -> list[Organisation]:
+    """All of them."""
+    return structs(Organisation, connection.execute(_ORGANISATIONS).all())
+
+
+def user_by_email(connection: Connection, email: str) -> User | None:
+    """An active user."""
+    row = connection.execute(_USER, {"email": email.strip().lower()}).first()
     return None if row is None else struct(User, row)
 
 
-async def session_by_token(
-    connection: AsyncConnection, token_hash: str, now: int
-) -> Session | None:
+def session_by_token(connection: Connection, token_hash: str, now: int) -> Session | None:
     """Who is signed in with a session that has not ended."""
-    statement = (
-        sa.select(t.sessions.c.csrf_token, *_USER)
-        .join(t.users, t.users.c.id == t.sessions.c.user_id)
-        .where(
-            t.sessions.c.token_hash == token_hash,
-            t.sessions.c.expires_at > now,
-            t.users.c.deactivated_at.is_(None),
-        )
-    )
-    row = (await connection.execute(statement)).first()
+    row = connection.execute(_SESSION, {"token_hash": token_hash, "now": now}).first()
     if row is None:
         return None
     values = dict(facts(row))
     return Session(csrf_token=values.pop("csrf_token"), user=User(**values))
 
 
-async def memberships(connection: AsyncConnection, user_id: int) -> list[Membership]:
+def memberships(connection: Connection, user_id: int) -> list[Membership]:
     """Where a user is an active member, and with what rights."""
-    members, roles = t.members.c, t.roles.c
-    statement = (
-        sa.select(
-            members.id.label("member_id"),
-            roles.name.label("role"),
-            roles.capabilities,
-            roles.channel_ids,
-            *_ORGANISATION,
-        )
-        .join(t.roles, roles.id == members.role_id)
-        .join(t.organisations, t.organisations.c.id == members.organisation_id)
-        .where(members.user_id == user_id, members.deactivated_at.is_(None))
-        .order_by(t.organisations.c.name)
-    )
     found: list[Membership] = []
-    for row in (await connection.execute(statement)).all():
+    for row in connection.execute(_MEMBERSHIPS, {"user": user_id}):
         channels = None if row.channel_ids is None else _names(row.channel_ids)
         found.append(
             Membership(
@@ -120,24 +130,9 @@ async def memberships(connection: AsyncConnection, user_id: int) -> list[Members
     return found
 
 
-async def members_of(connection: AsyncConnection, organisation_id: int) -> list[Member]:
+def members_of(connection: Connection, organisation_id: int) -> list[Member]:
     """Everybody who is or was a member, by name."""
-    members, users = t.members.c, t.users.c
-    statement = (
-        sa.select(
-            members.id,
-            users.name,
-            users.email,
-            sa.type_coerce(
-                sa.and_(members.deactivated_at.is_(None), users.deactivated_at.is_(None)),
-                sa.Boolean(),
-            ).label("active"),
-        )
-        .join(t.users, users.id == members.user_id)
-        .where(members.organisation_id == organisation_id)
-        .order_by(users.name, members.id)
-    )
-    rows = (await connection.execute(statement)).all()
+    rows = connection.execute(_MEMBERS, {"org": organisation_id})
     return [
         Member(id=row.id, name=row.name, email=row.email, active=bool(row.active)) for row in rows
     ]

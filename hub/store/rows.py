@@ -19,10 +19,10 @@ def facts(row: Row) -> Mapping[str, Any]:
 
 
 def struct(kind: type[S], row: Row) -> S:
-    """A row whose columns are the fields of ``kind``."""
-    return kind(**facts(row))
+    """A row whose columns are the fields of ``kind``, in their order."""
+    return kind(**dict(zip(kind.__struct_fields__, row, strict=True)))
 
 
 def structs(kind: type[S], rows: Iterable[Row]) -> list[S]:
     """The same for many."""
-    return [kind(**facts(row)) for row in rows]
+    return [struct(kind, row) for row in rows]

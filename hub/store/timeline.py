@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import struct, structs
 from hub.store.scope import Scope
+from hub.store.statements import among, bound, fields
 
 
 class EntryRow(Struct, kw_only=True, frozen=True):
@@ -54,15 +57,57 @@ class AttachmentRow(Struct, kw_only=True, frozen=True):
     height: int | None
 
 
-_ENTRY = [t.entries.c[name] for name in EntryRow.__struct_fields__]
-_ATTACHMENT = [t.attachments.c[name] for name in AttachmentRow.__struct_fields__]
-_KEY = sa.tuple_(t.entries.c.sort_at, t.entries.c.id)
 Place = tuple[int, int]
 """Where an entry stands: (``sort_at``, id)."""
 
 
-async def thread_timeline(
-    connection: AsyncConnection,
+@cache
+def _timeline(
+    *, limited: bool, grouped: bool, before: bool, after: bool
+) -> sa.Select[*tuple[Any, ...]]:
+    own = t.entries.c
+    conditions = [*bound(thread=own.thread_id), *Scope.entries(limited=limited)]
+    place = sa.tuple_(sa.bindparam("at", type_=t.Time), sa.bindparam("id", type_=t.Id))
+    if grouped:
+        conditions += bound(grouping=own.grouping)
+    if before:
+        conditions.append(sa.tuple_(own.sort_at, own.id) < place)
+    if after:
+        conditions.append(sa.tuple_(own.sort_at, own.id) > place)
+    order = (own.sort_at, own.id) if after else (own.sort_at.desc(), own.id.desc())
+    return (
+        sa.select(*fields(t.entries, EntryRow))
+        .where(*conditions)
+        .order_by(*order)
+        .limit(sa.bindparam("count", type_=sa.Integer))
+    )
+
+
+@cache
+def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(*fields(t.entries, EntryRow)).where(
+        among(t.entries.c.id, "ids"), *Scope.entries(limited=limited)
+    )
+
+
+_OF_REQUEST = sa.select(t.idempotency_keys.c.entry_id).where(
+    *bound(
+        org=t.idempotency_keys.c.organisation_id,
+        member=t.idempotency_keys.c.member_id,
+        key=t.idempotency_keys.c.key,
+        request=t.idempotency_keys.c.request,
+    )
+)
+_AT_SEQ = sa.select(t.entries.c.id).where(*bound(thread=t.entries.c.thread_id, seq=t.entries.c.seq))
+_FILES = sa.select(*fields(t.attachments, AttachmentRow))
+_FILES_OF = _FILES.where(among(t.attachments.c.entry_id, "ids")).order_by(
+    t.attachments.c.entry_id, t.attachments.c.place
+)
+_FILE = _FILES.where(*bound(id=t.attachments.c.id))
+
+
+def thread_timeline(
+    connection: Connection,
     scope: Scope,
     thread_id: int,
     *,
@@ -72,87 +117,60 @@ async def thread_timeline(
     after: Place | None = None,
 ) -> list[EntryRow]:
     """``limit`` entries in time order: the last ones, those before a place, or those after it."""
-    conditions = [t.entries.c.thread_id == thread_id, *scope.entries()]
-    if grouping is not None:
-        conditions.append(t.entries.c.grouping == grouping)
-    if before is not None:
-        conditions.append(sa.tuple_(*map(sa.literal, before)) > _KEY)
-    if after is not None:
-        conditions.append(sa.tuple_(*map(sa.literal, after)) < _KEY)
-    statement = sa.select(*_ENTRY).where(*conditions).limit(limit)
-    if after is not None:
-        statement = statement.order_by(t.entries.c.sort_at, t.entries.c.id)
-    else:
-        statement = statement.order_by(t.entries.c.sort_at.desc(), t.entries.c.id.desc())
-    rows = structs(EntryRow, (await connection.execute(statement)).all())
+    statement = _timeline(
+        limited=scope.limited,
+        grouped=grouping is not None,
+        before=before is not None,
+        after=after is not None,
+    )
+    at, id_ = before or after or (None, None)
+    values = {"thread": thread_id, "grouping": grouping, "at": at, "id": id_, "count": limit}
+    rows = structs(EntryRow, connection.execute(statement, {**scope.values, **values}).all())
     return rows if after is not None else rows[::-1]
 
 
-async def entries_by_id(
-    connection: AsyncConnection, scope: Scope, ids: Sequence[int]
-) -> list[EntryRow]:
+def entries_by_id(connection: Connection, scope: Scope, ids: Sequence[int]) -> list[EntryRow]:
     """Single entries, those that the role may see."""
     if not ids:
         return []
-    statement = sa.select(*_ENTRY).where(t.entries.c.id.in_(ids), *scope.entries())
-    return structs(EntryRow, (await connection.execute(statement)).all())
+    statement = _by_id(limited=scope.limited)
+    return structs(EntryRow, connection.execute(statement, {**scope.values, "ids": ids}).all())
 
 
-async def entry_of_request(
-    connection: AsyncConnection, organisation_id: int, member_id: int, key: str, request: str
+def entry_of_request(
+    connection: Connection, organisation_id: int, member_id: int, key: str, request: str
 ) -> int | None:
     """The entry that a member's request under an idempotency key has made."""
-    table = t.idempotency_keys.c
-    statement = sa.select(table.entry_id).where(
-        table.organisation_id == organisation_id,
-        table.member_id == member_id,
-        table.key == key,
-        table.request == request,
-    )
-    return (await connection.execute(statement)).scalar()
+    values = {"org": organisation_id, "member": member_id, "key": key, "request": request}
+    return connection.execute(_OF_REQUEST, values).scalar()
 
 
-async def entry_at_seq(connection: AsyncConnection, thread_id: int, seq: int) -> int | None:
+def entry_at_seq(connection: Connection, thread_id: int, seq: int) -> int | None:
     """The entry that was the thread's ``seq``-th."""
-    statement = sa.select(t.entries.c.id).where(
-        t.entries.c.thread_id == thread_id, t.entries.c.seq == seq
-    )
-    return (await connection.execute(statement)).scalar()
+    return connection.execute(_AT_SEQ, {"thread": thread_id, "seq": seq}).scalar()
 
 
-async def attachments_of(
-    connection: AsyncConnection, entry_ids: Sequence[int]
+def attachments_of(
+    connection: Connection, entry_ids: Sequence[int]
 ) -> dict[int, list[AttachmentRow]]:
     """The files of entries, in order."""
-    if not entry_ids:
-        return {}
-    table = t.attachments.c
-    statement = (
-        sa.select(*_ATTACHMENT)
-        .where(table.entry_id.in_(entry_ids))
-        .order_by(table.entry_id, table.place)
-    )
     found: dict[int, list[AttachmentRow]] = {}
-    for row in (await connection.execute(statement)).all():
-        attachment = struct(AttachmentRow, row)
-        found.setdefault(row.entry_id, []).append(attachment)
+    if entry_ids:
+        for row in connection.execute(_FILES_OF, {"ids": entry_ids}):
+            found.setdefault(row.entry_id, []).append(struct(AttachmentRow, row))
     return found
 
 
-async def attachment_by_id(
-    connection: AsyncConnection, organisation_id: int, id_: int
+def attachment_by_id(
+    connection: Connection, organisation_id: int, id_: int
 ) -> AttachmentRow | None:
     """One file of an organisation."""
-    table = t.attachments.c
-    statement = sa.select(*_ATTACHMENT).where(
-        table.id == id_, table.organisation_id == organisation_id
-    )
-    row = (await connection.execute(statement)).first()
+    own = t.attachments.c.organisation_id == sa.bindparam("org")
+    row = connection.execute(_FILE.where(own), {"id": id_, "org": organisation_id}).first()
     return None if row is None else struct(AttachmentRow, row)
 
 
-async def attachment_anywhere(connection: AsyncConnection, id_: int) -> AttachmentRow | None:
+def attachment_anywhere(connection: Connection, id_: int) -> AttachmentRow | None:
     """One file, for whoever holds a signed link to it."""
-    statement = sa.select(*_ATTACHMENT).where(t.attachments.c.id == id_)
-    row = (await connection.execute(statement)).first()
+    row = connection.execute(_FILE, {"id": id_}).first()
     return None if row is None else struct(AttachmentRow, row)

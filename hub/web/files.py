@@ -59,8 +59,9 @@ async def upload_file(
         )
     except OSError as error:
         raise ProblemError(503, f"The file cannot be saved: {error.strerror}.") from error
-    async with hub.database.snapshot() as connection:
-        row = await timeline.attachment_by_id(connection, kept.organisation_id, kept.id)
+    row = await hub.database.read(
+        lambda connection: timeline.attachment_by_id(connection, kept.organisation_id, kept.id)
+    )
     if row is None:
         raise not_found("file")
     return attachment(who.member.organisation.slug, row)
@@ -72,10 +73,10 @@ async def read_file(
 ) -> Response[bytes]:
     """The bytes of a file of a message the member may see."""
     hub, who = parts(request), who_asks(request)
-    async with hub.database.snapshot() as connection:
-        row = await timeline.attachment_by_id(
-            connection, who.scope.organisation_id, parse(attachment_id) or 0
-        )
+    id_ = parse(attachment_id) or 0
+    row = await hub.database.read(
+        lambda connection: timeline.attachment_by_id(connection, who.scope.organisation_id, id_)
+    )
     if row is None or not who.scope.sees(row.channel_id):
         raise not_found("file")
     return await _bytes(hub, row)
@@ -111,8 +112,7 @@ async def _offered(hub: Parts, attachment_id: str, until: int, signature: str) -
     id_ = parse(attachment_id)
     if id_ is None or not hub.links.valid(attachment_id, until, signature):
         raise not_found("file, or the link has expired")
-    async with hub.database.snapshot() as connection:
-        row = await timeline.attachment_anywhere(connection, id_)
+    row = await hub.database.read(lambda connection: timeline.attachment_anywhere(connection, id_))
     if row is None:
         raise not_found("file")
     return await _bytes(hub, row)

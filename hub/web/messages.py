@@ -9,12 +9,13 @@ from litestar import Request, Router, post
 from litestar.datastructures import State
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.status_codes import HTTP_200_OK
+from sqlalchemy import Connection
 
 from hub.edge.guards import Who, right, who_asks
 from hub.edge.problems import ProblemError, not_found
 from hub.flow.compose import GIVE_UP_AFTER, LONGEST, Wanted
 from hub.flow.host import now_ms
-from hub.flow.views import shapes
+from hub.flow.views import read, shapes
 from hub.rules import commands as c
 from hub.rules.content import Content, one_line, storable
 from hub.rules.rights import SEND, VIEW
@@ -174,8 +175,10 @@ async def resolve_entry(
 
 
 async def _seen_entry(hub: Parts, who: Who, entry_id: str) -> int:
-    async with hub.database.snapshot() as connection:
-        rows = await timeline.entries_by_id(connection, who.scope, [parse(entry_id) or 0])
+    id_ = parse(entry_id) or 0
+    rows = await hub.database.read(
+        lambda connection: timeline.entries_by_id(connection, who.scope, [id_])
+    )
     if not rows:
         raise not_found("message")
     return rows[0].id
@@ -187,9 +190,11 @@ async def _carry_out(hub: Parts, who: Who, command: c.Command) -> shapes.Entry:
 
 
 async def _entry(hub: Parts, who: Who, entry_id: int) -> shapes.Entry:
-    async with hub.database.snapshot() as connection:
-        rows = await timeline.entries_by_id(connection, who.scope, [entry_id])
-        (entry,) = await hub.presenter.entries(connection, who.member.organisation, rows)
+
+    def look(connection: Connection) -> read.Entries:
+        return read.entries(connection, timeline.entries_by_id(connection, who.scope, [entry_id]))
+
+    (entry,) = hub.presenter.entries(who.member.organisation, await hub.database.read(look))
     return entry
 
 

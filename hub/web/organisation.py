@@ -25,8 +25,9 @@ Web = Request[Any, Any, State]
 async def list_members(request: Web, org: FromPath[str]) -> list[shapes.MemberOut]:
     """Everybody who is or was a member, by name."""
     hub, who = parts(request), who_asks(request)
-    async with hub.database.snapshot() as connection:
-        rows = await people.members_of(connection, who.scope.organisation_id)
+    rows = await hub.database.read(
+        lambda connection: people.members_of(connection, who.scope.organisation_id)
+    )
     return [member(row) for row in rows]
 
 

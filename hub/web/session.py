@@ -103,8 +103,9 @@ def _too_many(error: TooManyAttempts) -> ProblemError:
 
 
 async def _me(hub: Parts, user: people.User, csrf_token: str) -> shapes.Me:
-    async with hub.database.snapshot() as connection:
-        memberships = await people.memberships(connection, user.id)
+    memberships = await hub.database.read(
+        lambda connection: people.memberships(connection, user.id)
+    )
     return shapes.Me(
         user_id=str(user.id),
         name=user.name,

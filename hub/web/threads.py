@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,13 +10,15 @@ from litestar import Request, Response, Router, get, patch, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
+from msgspec import Struct
+from sqlalchemy import Connection
 
 from hub.edge.guards import Who, right, who_asks
 from hub.edge.paging import cursor_of, limit_of, place_of
 from hub.edge.problems import ProblemError, not_found
 from hub.flow.compose import default_mode
 from hub.flow.host import now_ms
-from hub.flow.views import shapes
+from hub.flow.views import read, shapes
 from hub.flow.views.present import contact_display, when
 from hub.rules import commands as c
 from hub.rules.addresses import shown
@@ -23,6 +26,7 @@ from hub.rules.rights import VIEW
 from hub.store import contacts, inbox, timeline
 from hub.store.ids import parse
 from hub.store.inbox import Filter
+from hub.store.scope import Scope
 from hub.web.parts import Parts, parts
 
 Status = Literal["open", "unread", "closed", "all"]
@@ -54,19 +58,19 @@ async def list_threads(
     hub, who = parts(request), who_asks(request)
     count = limit_of(limit)
     wanted = filter_of(who, status, quick, assignee)
-    async with hub.database.snapshot() as connection:
-        position = await inbox.position_of(connection, who.scope.organisation_id)
-        rows = await inbox.inbox_page(
-            connection, who.scope, wanted, limit=count + 1, after=place_of(cursor)
-        )
-        more = len(rows) > count
-        rows = rows[:count]
-        items = await hub.presenter.threads(connection, who.scope, rows)
-    next_cursor = cursor_of(rows[-1].sort_at, rows[-1].id) if more else None
-    return Response(
-        shapes.ThreadPage(items=items, next_cursor=next_cursor),
-        headers={POSITION: str(position)},
+    after = place_of(cursor)
+
+    def look(connection: Connection) -> tuple[int, bool, read.Threads]:
+        rows = inbox.inbox_page(connection, who.scope, wanted, limit=count + 1, after=after)
+        position = inbox.position_of(connection, who.scope.organisation_id)
+        return position, len(rows) > count, read.threads(connection, who.scope, rows[:count])
+
+    position, more, found = await hub.database.read(look)
+    page = shapes.ThreadPage(
+        items=hub.presenter.threads(found),
+        next_cursor=cursor_of(found.rows[-1].sort_at, found.rows[-1].id) if more else None,
     )
+    return Response(page, headers={POSITION: str(position)})
 
 
 @get("/threads/counts", opt=right(VIEW), summary="Count conversations")
@@ -81,9 +85,12 @@ async def count_threads(
     filter."""
     hub, who = parts(request), who_asks(request)
     wanted = filter_of(who, status, quick, assignee)
-    async with hub.database.snapshot() as connection:
-        position = await inbox.position_of(connection, who.scope.organisation_id)
-        by_filter, by_status, unread = await inbox.filter_counts(connection, who.scope, wanted)
+
+    def look(connection: Connection) -> tuple[int, inbox.Counts]:
+        position = inbox.position_of(connection, who.scope.organisation_id)
+        return position, inbox.filter_counts(connection, who.scope, wanted)
+
+    position, (by_filter, by_status, unread) = await hub.database.read(look)
     counts = shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
     return Response(counts, headers={POSITION: str(position)})
 
@@ -99,22 +106,13 @@ async def read_thread(
 
 async def thread_detail(hub: Parts, who: Who, thread_id: str) -> tuple[shapes.ThreadDetail, int]:
     """A conversation as its page shows it, and the position it is true at."""
-    org = who.scope.organisation_id
-    async with hub.database.snapshot() as connection:
-        position = await inbox.position_of(connection, org)
-        rows = await inbox.threads_by_id(connection, who.scope, [parse(thread_id) or 0])
-        if not rows:
-            raise not_found("conversation")
-        (row,) = rows
-        (shape,) = await hub.presenter.threads(connection, who.scope, rows)
-        contact = await contacts.contact_by_id(connection, org, row.contact_id)
-        found = await contacts.addresses_of(connection, [row.contact_id])
-        addresses = found.get(row.contact_id, [])
-        consents = await contacts.consents_of(connection, org, addresses)
-        uses = await contacts.channel_uses(connection, row.id)
-        read_up_to = await timeline.entry_at_seq(connection, row.id, row.read_through)
-    uses = [use for use in uses if who.scope.sees(use.channel_id)]
-    consents = [one for one in consents if who.scope.sees(one.channel_id)]
+    found = await hub.database.read(partial(_detail, who.scope, parse(thread_id) or 0))
+    if found is None:
+        raise not_found("conversation")
+    (row,), (shape,) = found.threads.rows, hub.presenter.threads(found.threads)
+    contact, addresses = found.contact, found.addresses
+    uses = [use for use in found.uses if who.scope.sees(use.channel_id)]
+    consents = [one for one in found.consents if who.scope.sees(one.channel_id)]
     modes = hub.composer.modes(who.scope, addresses, consents, uses)
     facts = {name: getattr(shape, name) for name in shapes.ThreadRow.__struct_fields__}
     detail = shapes.ThreadDetail(
@@ -149,9 +147,39 @@ async def thread_detail(hub: Parts, who: Who, thread_id: str) -> tuple[shapes.Th
         ],
         compose=modes,
         default_channel_id=default_mode(modes, uses),
-        read_up_to=None if read_up_to is None else str(read_up_to),
+        read_up_to=None if found.read_up_to is None else str(found.read_up_to),
     )
-    return detail, position
+    return detail, found.position
+
+
+class _Detail(Struct, frozen=True):
+    """What is read for a conversation's page."""
+
+    position: int
+    threads: read.Threads
+    contact: contacts.ContactRow | None
+    addresses: list[contacts.AddressRow]
+    consents: list[contacts.ConsentRow]
+    uses: list[contacts.ChannelUse]
+    read_up_to: int | None
+
+
+def _detail(scope: Scope, thread_id: int, connection: Connection) -> _Detail | None:
+    org = scope.organisation_id
+    rows = inbox.threads_by_id(connection, scope, [thread_id])
+    if not rows:
+        return None
+    contact_id = rows[0].contact_id
+    addresses = contacts.addresses_of(connection, [contact_id]).get(contact_id, [])
+    return _Detail(
+        position=inbox.position_of(connection, org),
+        threads=read.threads(connection, scope, rows),
+        contact=contacts.contact_by_id(connection, org, contact_id),
+        addresses=addresses,
+        consents=contacts.consents_of(connection, org, addresses),
+        uses=contacts.channel_uses(connection, thread_id),
+        read_up_to=timeline.entry_at_seq(connection, thread_id, rows[0].read_through),
+    )
 
 
 @patch("/threads/{thread_id:str}", opt=right(VIEW), summary="Assign, close, reopen")
@@ -228,17 +256,21 @@ async def mark_unread(
 
 async def seen_thread(hub: Parts, who: Who, thread_id: str) -> int:
     """A conversation's id, if the member may see it."""
-    async with hub.database.snapshot() as connection:
-        rows = await inbox.threads_by_id(connection, who.scope, [parse(thread_id) or 0])
+    id_ = parse(thread_id) or 0
+    rows = await hub.database.read(
+        lambda connection: inbox.threads_by_id(connection, who.scope, [id_])
+    )
     if not rows:
         raise not_found("conversation")
     return rows[0].id
 
 
 async def _row(hub: Parts, who: Who, id_: int) -> shapes.ThreadRow:
-    async with hub.database.snapshot() as connection:
-        rows = await inbox.threads_by_id(connection, who.scope, [id_])
-        (shape,) = await hub.presenter.threads(connection, who.scope, rows)
+    def look(connection: Connection) -> read.Threads:
+        rows = inbox.threads_by_id(connection, who.scope, [id_])
+        return read.threads(connection, who.scope, rows)
+
+    (shape,) = hub.presenter.threads(await hub.database.read(look))
     return shape
 
 
@@ -258,71 +290,79 @@ async def list_entries(
     hub, who = parts(request), who_asks(request)
     if sum(one is not None for one in (before, after, around)) > 1:
         raise ProblemError(400, "Give one of before, after and around.")
-    id_ = await seen_thread(hub, who, thread_id)
-    count = limit_of(limit)
-    window = _Window(hub, who, id_, count, None if kind == "all" else kind)
-    rows, earlier, later, position = await window.read(before, after, around)
-    async with hub.database.snapshot() as connection:
-        items = await hub.presenter.entries(connection, who.member.organisation, rows)
+    wanted = _Window(
+        scope=who.scope,
+        thread_id=parse(thread_id) or 0,
+        count=limit_of(limit),
+        grouping=None if kind == "all" else kind,
+        before=before,
+        after=after,
+        around=around,
+    )
+    position, found, earlier, later = await hub.database.read(wanted.read)
+    rows = found.rows
     page = shapes.EntryPage(
-        items=items,
+        items=hub.presenter.entries(who.member.organisation, found),
         earlier_cursor=cursor_of(rows[0].sort_at, rows[0].id) if earlier else None,
         later_cursor=cursor_of(rows[-1].sort_at, rows[-1].id) if later else None,
     )
     return Response(page, headers={POSITION: str(position)})
 
 
-class _Window:
+class _Window(Struct, frozen=True, kw_only=True):
     """A window of a timeline, and whether there is more on either side."""
 
-    def __init__(
-        self, hub: Parts, who: Who, thread_id: int, count: int, grouping: str | None
-    ) -> None:
-        self._hub = hub
-        self._who = who
-        self._thread_id = thread_id
-        self._count = count
-        self._grouping = grouping
+    scope: Scope
+    thread_id: int
+    count: int
+    grouping: str | None
+    before: str | None
+    after: str | None
+    around: str | None
 
-    async def read(
-        self, before: str | None, after: str | None, around: str | None
-    ) -> tuple[list[timeline.EntryRow], bool, bool, int]:
-        async with self._hub.database.snapshot() as connection:
-            position = await inbox.position_of(connection, self._who.scope.organisation_id)
+    def read(self, connection: Connection) -> tuple[int, read.Entries, bool, bool]:
+        """The position, the entries, whether there are earlier ones, whether later ones."""
+        if not inbox.threads_by_id(connection, self.scope, [self.thread_id]):
+            raise not_found("conversation")
+        rows, earlier, later = self._rows(connection)
+        position = inbox.position_of(connection, self.scope.organisation_id)
+        return position, read.entries(connection, rows), earlier, later
 
-            async def page(count: int, **place: timeline.Place | None) -> list[timeline.EntryRow]:
-                return await timeline.thread_timeline(
-                    connection,
-                    self._who.scope,
-                    self._thread_id,
-                    limit=count,
-                    grouping=self._grouping,
-                    **place,
-                )
+    def _rows(self, connection: Connection) -> tuple[list[timeline.EntryRow], bool, bool]:
+        count = self.count
+        if self.around is not None:
+            middle = self._place(connection, self.around)
+            half = max(1, count // 2)
+            old = self._page(connection, half + 1, before=(middle[0], middle[1] + 1))
+            new = self._page(connection, half + 1, after=middle)
+            return old[-half:] + new[:half], len(old) > half, len(new) > half
+        if self.after is not None:
+            rows = self._page(connection, count + 1, after=self._place(connection, self.after))
+            return rows[:count], bool(rows), len(rows) > count
+        before = None if self.before is None else self._place(connection, self.before)
+        rows = self._page(connection, count + 1, before=before)
+        return rows[-count:], len(rows) > count, before is not None and bool(rows)
 
-            async def place_at(given: str) -> timeline.Place:
-                id_ = parse(given)
-                if id_ is None:
-                    return place_of(given) or (0, 0)
-                rows = await timeline.entries_by_id(connection, self._who.scope, [id_])
-                if not rows or rows[0].thread_id != self._thread_id:
-                    raise not_found("entry in this conversation")
-                return rows[0].sort_at, rows[0].id
+    def _page(
+        self, connection: Connection, count: int, **place: timeline.Place | None
+    ) -> list[timeline.EntryRow]:
+        return timeline.thread_timeline(
+            connection,
+            self.scope,
+            self.thread_id,
+            limit=count,
+            grouping=self.grouping,
+            **place,
+        )
 
-            if around is not None:
-                middle = await place_at(around)
-                half = max(1, self._count // 2)
-                at_and_before = (middle[0], middle[1] + 1)
-                old = await page(half + 1, before=at_and_before)
-                new = await page(half + 1, after=middle)
-                return old[-half:] + new[:half], len(old) > half, len(new) > half, position
-            if after is not None:
-                rows = await page(self._count + 1, after=await place_at(after))
-                return rows[: self._count], bool(rows), len(rows) > self._count, position
-            place = None if before is None else await place_at(before)
-            rows = await page(self._count + 1, before=place)
-            later = before is not None and bool(rows)
-            return rows[-self._count :], len(rows) > self._count, later, position
+    def _place(self, connection: Connection, given: str) -> timeline.Place:
+        id_ = parse(given)
+        if id_ is None:
+            return place_of(given) or (0, 0)
+        rows = timeline.entries_by_id(connection, self.scope, [id_])
+        if not rows or rows[0].thread_id != self.thread_id:
+            raise not_found("entry in this conversation")
+        return rows[0].sort_at, rows[0].id
 
 
 router = Router(

@@ -106,7 +106,6 @@ def test_the_public_url_follows_host_and_port(folder: Path, host: str, url: str)
             "postgresql+asyncpg://host/hub?ssl=require&timeout=5",
         ),
         ("sqlite:////var/hub.db", "sqlite:////var/hub.db"),
-        ("sqlite+aiosqlite:////var/hub.db", "sqlite:////var/hub.db"),
     ],
 )
 def test_database_urls_as_people_write_them(folder: Path, given: str, meant: str) -> None:

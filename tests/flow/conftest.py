@@ -70,9 +70,10 @@ class House:
 
     async def rows(self, table: sa.Table) -> list[Any]:
         """Every row of a table, the oldest first."""
-        async with self.hub.database.snapshot() as connection:
-            statement = sa.select(table).order_by(*table.primary_key.columns)
-            return list((await connection.execute(statement)).all())
+        statement = sa.select(table).order_by(*table.primary_key.columns)
+        return await self.hub.database.read(
+            lambda connection: list(connection.execute(statement).all())
+        )
 
     async def delivery(self) -> Any:
         """The last delivery that was kept."""

@@ -17,6 +17,7 @@ import hub.store.migrate
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.migrate import HEAD, migrate
+from tests import books
 
 SCRIPTS = Path(hub.store.migrate.__file__).parent / "migrations"
 
@@ -40,12 +41,7 @@ def database(database_url: str) -> Database:
 
 async def on(database: Database, work: Any) -> Any:
     """Run synchronous work in a transaction."""
-    engine = database.async_engine()
-    try:
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
-    finally:
-        await engine.dispose()
+    return await books.write(database.url.render_as_string(hide_password=False), work)
 
 
 def test_the_newest_revision_is_the_one_that_is_compared_with() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
@@ -26,19 +27,29 @@ class Workbench:
         self.dialect = self.database.dialect
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(migrate(self.database))
-        self._engine = self.database.async_engine(pool_size=1)
+        if self.dialect == "sqlite":
+            self._engine = self.database.sync_engine()
+        else:
+            self._engine = self.database.async_engine(pool_size=1)
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """``work`` in a transaction of its own."""
+        engine = self._engine
+        if isinstance(engine, sa.Engine):
+            with engine.begin() as connection:
+                return work(connection)
 
         async def main() -> T:
-            async with self._engine.begin() as connection:
+            async with engine.begin() as connection:
                 return await connection.run_sync(work)
 
         return self._loop.run_until_complete(main())
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._engine.dispose())
+        if isinstance(self._engine, sa.Engine):
+            self._engine.dispose()
+        else:
+            self._loop.run_until_complete(self._engine.dispose())
         self._loop.close()
 
 

@@ -159,9 +159,10 @@ async def test_nothing_is_told_that_was_not_committed(database_url: str) -> None
             frame = json.loads(await asyncio.wait_for(subscriber.queue.get(), 10) or b"")
             assert (frame["from"], frame["to"]) == (0, 1)
             entry = frame["changes"][0]["entry"]
-            async with hub.database.snapshot() as connection:
-                stored = await connection.execute(sa.select(t.entries.c.id))
-                assert str(stored.scalar_one()) == entry["id"]
+            stored = await hub.database.read(
+                lambda connection: connection.execute(sa.select(t.entries.c.id)).scalar_one()
+            )
+            assert str(stored) == entry["id"]
 
 
 @pytest.mark.feature("RT-03")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -115,12 +116,30 @@ def _ordered(rows: list[Row], keys: tuple[str, ...]) -> list[Row]:
     return sorted(rows, key=lambda row: [row[key] for key in keys])
 
 
-def _update_statement(table: sa.Table, keys: tuple[str, ...], columns: list[str]) -> sa.Update:
+_EXTERNAL_KEYS = ("organisation_id", "channel_id", "external_id")
+
+
+@cache
+def _update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> sa.Update:
     return (
         sa.update(table)
         .where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
         .values({column: sa.bindparam(column) for column in columns})
     )
+
+
+_INSERTS = {table.name: sa.insert(table) for table in t.metadata.sorted_tables}
+_ADVANCE = (
+    sa.update(t.organisations)
+    .where(t.organisations.c.id == sa.bindparam("org"))
+    .values(position=t.organisations.c.position + sa.bindparam("by"))
+    .returning(t.organisations.c.position, t.organisations.c.audit_digest)
+)
+_DIGEST = (
+    sa.update(t.organisations)
+    .where(t.organisations.c.id == sa.bindparam("org"))
+    .values(audit_digest=sa.bindparam("digest"))
+)
 
 
 class Writer:
@@ -136,13 +155,6 @@ class Writer:
                 for name in ("state", "reason", "proof", "attempts", "due_at")
             },
         )
-        self._advance = (
-            sa.update(t.organisations)
-            .where(t.organisations.c.id == sa.bindparam("org"))
-            .values(position=t.organisations.c.position + sa.bindparam("by"))
-            .returning(t.organisations.c.position, t.organisations.c.audit_digest)
-        )
-        self._updates: dict[tuple[str, tuple[str, ...]], sa.Update] = {}
 
     def write(
         self, connection: Connection, before: Snapshot, world: World, changes: Changes
@@ -152,7 +164,7 @@ class Writer:
             self._write_states(connection, table, keys, before.states[name], getattr(world, name))
         for table, keys in _PLAIN_INSERTS:
             if rows := changes.inserts.get(table.name):
-                connection.execute(sa.insert(table), _ordered(rows, keys))
+                connection.execute(_INSERTS[table.name], _ordered(rows, keys))
         self._write_external(connection, before.external, world.external)
         if changes.deliveries:
             connection.execute(self._keep, list(changes.deliveries.values()))
@@ -168,27 +180,29 @@ class Writer:
     ) -> None:
         new: list[Row] = []
         changed: list[Row] = []
+        columns: set[str] = set()  # that differ in any row: an index of no other is touched
         for key in sorted(after):
             state = after[key]
             known = before.get(key)
             if known is state:
                 continue
+            row = asdict(state)
             if known is None:
-                new.append(asdict(state))
-            elif known != state:
-                changed.append(asdict(state))
+                new.append(row)
+                continue
+            differing = [name for name, value in row.items() if value != getattr(known, name)]
+            if differing:
+                columns.update(differing)
+                changed.append(row)
         if new:
-            connection.execute(sa.insert(table), new)
+            connection.execute(_INSERTS[table.name], new)
         if changed:
-            columns = [name for name in changed[0] if name not in keys]
-            statement = self._updates.get((table.name, keys))
-            if statement is None:
-                statement = _update_statement(table, keys, columns)
-                self._updates[table.name, keys] = statement
-            for row in changed:
-                for key in keys:
-                    row[f"key_{key}"] = row.pop(key)
-            connection.execute(statement, changed)
+            names = tuple(sorted(columns))
+            rows = [
+                {f"key_{key}": row[key] for key in keys} | {name: row[name] for name in names}
+                for row in changed
+            ]
+            connection.execute(_update(table, keys, names), rows)
 
     def _write_external(
         self,
@@ -204,27 +218,16 @@ class Writer:
                 continue
             row = asdict(names)
             if key in before:
-                row |= dict(
-                    zip(
-                        ("key_organisation_id", "key_channel_id", "key_external_id"),
-                        key,
-                        strict=True,
-                    )
-                )
+                row |= {f"key_{name}": part for name, part in zip(_EXTERNAL_KEYS, key, strict=True)}
                 changed.append(row)
             else:
-                row |= dict(zip(("organisation_id", "channel_id", "external_id"), key, strict=True))
+                row |= dict(zip(_EXTERNAL_KEYS, key, strict=True))
                 new.append(row)
         if new:
-            connection.execute(sa.insert(t.external_ids), new)
+            connection.execute(_INSERTS[t.external_ids.name], new)
         if changed:
             connection.execute(
-                _update_statement(
-                    t.external_ids,
-                    ("organisation_id", "channel_id", "external_id"),
-                    ["thread_id", "entry_id", "transmission_id"],
-                ),
-                changed,
+                _update(t.external_ids, _EXTERNAL_KEYS, ExternalId.__struct_fields__), changed
             )
 
     def _write_journal(self, connection: Connection, changes: Changes) -> dict[int, int]:
@@ -238,13 +241,13 @@ class Writer:
             audits[line["organisation_id"]].append(line)
         positions: dict[int, int] = {}
         for org in sorted({*lines, *audits}):
-            row = connection.execute(self._advance, {"org": org, "by": len(lines[org])}).one()
+            row = connection.execute(_ADVANCE, {"org": org, "by": len(lines[org])}).one()
             first = row.position - len(lines[org]) + 1
             for place, line in enumerate(lines[org]):
                 line["position"] = first + place
             if lines[org]:
                 positions[org] = row.position
-                connection.execute(sa.insert(t.journal), lines[org])
+                connection.execute(_INSERTS[t.journal.name], lines[org])
             if audits[org]:
                 self._write_audit(connection, org, row.audit_digest, audits[org])
         return positions
@@ -253,12 +256,8 @@ class Writer:
         for line in lines:
             digest = hashlib.sha256(digest.encode() + _json.encode(line)).hexdigest()
             line["digest"] = digest
-        connection.execute(sa.insert(t.audit), lines)
-        connection.execute(
-            sa.update(t.organisations)
-            .where(t.organisations.c.id == org)
-            .values(audit_digest=digest)
-        )
+        connection.execute(_INSERTS[t.audit.name], lines)
+        connection.execute(_DIGEST, {"org": org, "digest": digest})
 
 
 class Snapshot:

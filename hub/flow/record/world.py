@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 from hub.rules import commands as c
 from hub.rules.states import Consent, Entry, Thread, ThreadChannel, Transmission
 from hub.store import tables as t
-from hub.store.rows import struct
+from hub.store.rows import Row, struct, structs
+from hub.store.statements import among, bound, columns, fields
 
 AddressKey = tuple[int, str, str]  # organisation, scheme, value
 ExternalKey = tuple[int, str, str]  # organisation, channel, external id
@@ -184,6 +185,82 @@ class Wanted:
             self.requests.add((org, member_id, key))
 
 
+class _Owner(Struct, frozen=True):
+    """What a transmission belongs to; none of it ever changes."""
+
+    id: int
+    organisation_id: int
+    channel_id: str
+    thread_id: int
+    entry_id: int
+
+
+_REQUESTS = sa.select(*columns(t.idempotency_keys, "key", "request", "entry_id")).where(
+    *bound(org=t.idempotency_keys.c.organisation_id, member=t.idempotency_keys.c.member_id),
+    among(t.idempotency_keys.c.key, "keys"),
+)
+_ADDRESSES = sa.select(*columns(t.addresses, "value", "contact_id")).where(
+    *bound(org=t.addresses.c.organisation_id, scheme=t.addresses.c.scheme),
+    among(t.addresses.c.value, "values"),
+)
+_OWNERS = sa.select(*fields(t.transmissions, _Owner)).where(among(t.transmissions.c.id, "ids"))
+_EXTERNAL = (
+    sa.select(*columns(t.external_ids, "external_id", "thread_id", "entry_id", "transmission_id"))
+    .where(
+        *bound(org=t.external_ids.c.organisation_id, channel=t.external_ids.c.channel_id),
+        among(t.external_ids.c.external_id, "ids"),
+    )
+    .order_by(t.external_ids.c.external_id)
+    .with_for_update()
+)
+_ENTRIES_OF_FILES = sa.select(t.attachments.c.entry_id).where(among(t.attachments.c.id, "ids"))
+_THREADS_OF_ENTRIES = (
+    sa.select(t.entries.c.thread_id).where(among(t.entries.c.id, "ids")).distinct()
+)
+_THREADS = (
+    sa.select(*fields(t.threads, Thread))
+    .where(sa.or_(among(t.threads.c.id, "ids"), among(t.threads.c.contact_id, "contacts")))
+    .order_by(t.threads.c.id)
+    .with_for_update()
+)
+_CHANNELS = sa.select(*fields(t.thread_channels, ThreadChannel)).where(
+    among(t.thread_channels.c.thread_id, "ids")
+)
+_CONTACTS = sa.select(*fields(t.contacts, Contact)).where(among(t.contacts.c.id, "ids"))
+_TRANSMISSIONS = (
+    sa.select(*fields(t.transmissions, Transmission))
+    .where(among(t.transmissions.c.entry_id, "entries"))
+    .order_by(t.transmissions.c.id)
+    .with_for_update()
+)
+_ENTRIES = sa.select(*fields(t.entries, Entry)).where(among(t.entries.c.id, "ids"))
+_ATTACHMENTS = sa.select(*fields(t.attachments, AttachmentState)).where(
+    among(t.attachments.c.id, "ids")
+)
+_RECEIPTS = sa.select(*fields(t.receipts, StoredReceipt)).where(
+    *bound(org=t.receipts.c.organisation_id, channel=t.receipts.c.channel_id),
+    among(t.receipts.c.external_id, "ids"),
+)
+_CONSENTS = sa.select(*fields(t.consents, Consent)).where(
+    *bound(org=t.consents.c.organisation_id, scheme=t.consents.c.scheme),
+    among(t.consents.c.value, "values"),
+)
+_MEMBERS = (
+    sa.select(
+        *columns(t.members, "id", "organisation_id", "deactivated_at"),
+        t.users.c.name,
+        t.users.c.deactivated_at.label("user_deactivated_at"),
+    )
+    .join(t.users, t.users.c.id == t.members.c.user_id)
+    .where(among(t.members.c.id, "ids"))
+)
+_INBOUND = sa.select(*columns(t.entries, "seq", "channel_id")).where(
+    *bound(thread=t.entries.c.thread_id), t.entries.c.direction == "in"
+)
+_UNREAD = _INBOUND.where(t.entries.c.seq > sa.bindparam("through")).order_by(t.entries.c.seq)
+_LAST_INBOUND = _INBOUND.order_by(t.entries.c.seq.desc()).limit(1)
+
+
 def load(connection: Connection, commands: Sequence[c.Command]) -> World:
     """Everything the commands may touch, with the threads locked."""
     return _Loader(connection, Wanted(commands)).load()
@@ -198,9 +275,8 @@ class _Loader:
     def load(self) -> World:
         self._requests()
         self._addresses()
-        self._channels_of_accepted()
+        self._place_accepted(self._owners(self.wanted.transmissions))
         self._external()
-        self._owners()
         self._threads()
         self._transmissions_and_entries()
         self._attachments()
@@ -210,46 +286,37 @@ class _Loader:
         self._inbound()
         return self.world
 
-    def _rows(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
-        return self.connection.execute(statement).all()
+    def _rows(self, statement: sa.Select[*tuple[Any, ...]], **values: Any) -> Sequence[Row]:
+        return self.connection.execute(statement, values).all()
 
     def _requests(self) -> None:
-        table = t.idempotency_keys.c
         for (org, member), keys in _grouped(self.wanted.requests).items():
-            for row in self._rows(
-                sa.select(table.key, table.request, table.entry_id).where(
-                    table.organisation_id == org, table.member_id == member, table.key.in_(keys)
-                )
-            ):
+            for row in self._rows(_REQUESTS, org=org, member=member, keys=keys):
                 self.world.requests[org, member, row.key] = (row.request, row.entry_id)
                 self.wanted.entries.add(row.entry_id)
 
     def _addresses(self) -> None:
-        table = t.addresses.c
         for (org, scheme), values in _grouped(self.wanted.addresses).items():
-            for row in self._rows(
-                sa.select(table.value, table.contact_id).where(
-                    table.organisation_id == org, table.scheme == scheme, table.value.in_(values)
-                )
-            ):
+            for row in self._rows(_ADDRESSES, org=org, scheme=scheme, values=values):
                 self.world.addresses[org, scheme, row.value] = row.contact_id
                 self.wanted.contacts.add(row.contact_id)
 
-    def _channels_of_accepted(self) -> None:
+    def _owners(self, transmissions: set[int]) -> list[_Owner]:
+        """The threads and entries of what is named by its own id, so that they are locked first."""
+        if not transmissions:
+            return []
+        owners = structs(_Owner, self._rows(_OWNERS, ids=transmissions))
+        self.wanted.threads.update(owner.thread_id for owner in owners)
+        self.wanted.entries.update(owner.entry_id for owner in owners)
+        return owners
+
+    def _place_accepted(self, owners: list[_Owner]) -> None:
         """An accepted send names only its transmission; its ids belong to the channel of that."""
         unplaced = {key for key in self.wanted.external if key[1] == ""}
         if not unplaced:
             return
         self.wanted.external -= unplaced
-        table = t.transmissions.c
-        channels = {
-            (row.organisation_id, row.channel_id)
-            for row in self._rows(
-                sa.select(table.organisation_id, table.channel_id).where(
-                    table.id.in_(self.wanted.transmissions)
-                )
-            )
-        }
+        channels = {(owner.organisation_id, owner.channel_id) for owner in owners}
         self.wanted.external.update(
             (org, channel, external_id)
             for org, channel in channels
@@ -260,117 +327,66 @@ class _Loader:
     def _external(self) -> None:
         """Locked before the threads: while an id names no message yet, a receipt for it and the
         accepted send have no thread in common, and would not see each other."""
-        table = t.external_ids.c
+        named: set[int] = set()
         for (org, channel), ids in sorted(_grouped(self.wanted.external).items()):
-            for row in self._rows(
-                sa.select(table.external_id, table.thread_id, table.entry_id, table.transmission_id)
-                .where(
-                    table.organisation_id == org,
-                    table.channel_id == channel,
-                    table.external_id.in_(ids),
-                )
-                .order_by(table.external_id)
-                .with_for_update()
-            ):
+            for row in self._rows(_EXTERNAL, org=org, channel=channel, ids=ids):
                 self.world.external[org, channel, row.external_id] = ExternalId(
                     row.thread_id, row.entry_id, row.transmission_id
                 )
                 if row.transmission_id is not None:
-                    self.wanted.transmissions.add(row.transmission_id)
-
-    def _owners(self) -> None:
-        """The threads of what is named by its own id, so that they are locked first."""
-        wanted = self.wanted
-        table = t.attachments.c
-        if wanted.attachments:
-            wanted.entries.update(
-                row.entry_id
-                for row in self._rows(
-                    sa.select(table.entry_id).where(table.id.in_(wanted.attachments))
-                )
-                if row.entry_id is not None
-            )
-        for owned, ids in ((t.transmissions, wanted.transmissions), (t.entries, wanted.entries)):
-            if ids:
-                wanted.threads.update(
-                    self.connection.scalars(
-                        sa.select(owned.c.thread_id).where(owned.c.id.in_(ids)).distinct()
-                    )
-                )
+                    named.add(row.transmission_id)
+        self._owners(named - self.wanted.transmissions)
+        self.wanted.transmissions |= named
 
     def _threads(self) -> None:
         wanted, world = self.wanted, self.world
+        if wanted.attachments:
+            entries = self._rows(_ENTRIES_OF_FILES, ids=wanted.attachments)
+            wanted.entries.update(row.entry_id for row in entries if row.entry_id is not None)
+        if wanted.entries:
+            threads = self._rows(_THREADS_OF_ENTRIES, ids=wanted.entries)
+            wanted.threads.update(row.thread_id for row in threads)
         if not (wanted.threads or wanted.contacts):
             return
-        table = t.threads.c
-        rows = self._rows(
-            sa.select(t.threads)
-            .where(sa.or_(table.id.in_(wanted.threads), table.contact_id.in_(wanted.contacts)))
-            .order_by(table.id)
-            .with_for_update()
-        )
-        for row in rows:
+        for row in self._rows(_THREADS, ids=wanted.threads, contacts=wanted.contacts):
             thread = struct(Thread, row)
             world.threads[thread.id] = thread
             world.thread_of[thread.contact_id] = thread.id
-        ids = list(world.threads)
-        if ids:
-            for row in self._rows(
-                sa.select(t.thread_channels).where(t.thread_channels.c.thread_id.in_(ids))
-            ):
+        if world.threads:
+            for row in self._rows(_CHANNELS, ids=world.threads):
                 channel = struct(ThreadChannel, row)
                 world.channels[channel.thread_id, channel.channel_id] = channel
         contacts = wanted.contacts | {thread.contact_id for thread in world.threads.values()}
         if contacts:
-            for row in self._rows(sa.select(t.contacts).where(t.contacts.c.id.in_(contacts))):
+            for row in self._rows(_CONTACTS, ids=contacts):
                 world.contacts[row.id] = struct(Contact, row)
 
     def _transmissions_and_entries(self) -> None:
-        wanted, world = self.wanted, self.world
-        table = t.transmissions.c
-        if wanted.transmissions or wanted.entries:
-            # All transmissions of an entry decide its status, so one brings the others.
-            entries = wanted.entries | set(
-                self.connection.scalars(
-                    sa.select(table.entry_id).where(table.id.in_(wanted.transmissions))
-                )
-            )
-            for row in self._rows(
-                sa.select(t.transmissions)
-                .where(table.entry_id.in_(entries))
-                .order_by(table.id)
-                .with_for_update()
-            ):
-                transmission = struct(Transmission, row)
-                world.transmissions[transmission.id] = transmission
-                world.of_entry[transmission.entry_id].append(transmission.id)
-            for row in self._rows(sa.select(t.entries).where(t.entries.c.id.in_(entries))):
-                world.entries[row.id] = struct(Entry, row)
+        """All transmissions of an entry decide its status, so one brings the others."""
+        world, entries = self.world, self.wanted.entries
+        if not entries:
+            return
+        for row in self._rows(_TRANSMISSIONS, entries=entries):
+            transmission = struct(Transmission, row)
+            world.transmissions[transmission.id] = transmission
+            world.of_entry[transmission.entry_id].append(transmission.id)
+        for row in self._rows(_ENTRIES, ids=entries):
+            world.entries[row.id] = struct(Entry, row)
 
     def _attachments(self) -> None:
         if not self.wanted.attachments:
             return
-        for row in self._rows(
-            sa.select(t.attachments).where(t.attachments.c.id.in_(self.wanted.attachments))
-        ):
+        for row in self._rows(_ATTACHMENTS, ids=self.wanted.attachments):
             self.world.attachments[row.id] = struct(AttachmentState, row)
 
     def _receipts(self) -> None:
-        table = t.receipts.c
         for (org, channel), ids in _grouped(self.wanted.external).items():
-            for row in self._rows(
-                sa.select(t.receipts).where(
-                    table.organisation_id == org,
-                    table.channel_id == channel,
-                    table.external_id.in_(ids),
-                )
-            ):
+            for row in self._rows(_RECEIPTS, org=org, channel=channel, ids=ids):
                 receipt = struct(StoredReceipt, row)
                 self.world.receipts[org, channel, receipt.external_id][receipt.status] = receipt
 
     def _consents(self) -> None:
         """Of the addresses named, and of those about to be sent to."""
-        table = t.consents.c
         wanted = set(self.wanted.addresses)
         wanted.update(
             (row.organisation_id, row.scheme, row.address)
@@ -378,45 +394,26 @@ class _Loader:
             if (row := self.world.transmissions.get(id_)) is not None
         )
         for (org, scheme), values in _grouped(wanted).items():
-            for row in self._rows(
-                sa.select(t.consents).where(
-                    table.organisation_id == org, table.scheme == scheme, table.value.in_(values)
-                )
-            ):
+            for row in self._rows(_CONSENTS, org=org, scheme=scheme, values=values):
                 consent = struct(Consent, row)
                 self.world.consents[consent_key(consent)] = consent
 
     def _members(self) -> None:
         if not self.wanted.members:
             return
-        for row in self._rows(
-            sa.select(
-                t.members.c.id,
-                t.members.c.organisation_id,
-                t.members.c.deactivated_at,
-                t.users.c.name,
-                t.users.c.deactivated_at.label("user_deactivated_at"),
-            )
-            .join(t.users, t.users.c.id == t.members.c.user_id)
-            .where(t.members.c.id.in_(self.wanted.members))
-        ):
+        for row in self._rows(_MEMBERS, ids=self.wanted.members):
             active = row.deactivated_at is None and row.user_deactivated_at is None
             self.world.members[row.id] = MemberName(row.organisation_id, row.name, active)
 
     def _inbound(self) -> None:
         """What is unread in the threads that are about to be read, and the last inbound one."""
         world = self.world
-        entry = t.entries.c
         for thread_id in sorted(self.wanted.reading & world.threads.keys()):
             thread = world.threads[thread_id]
-            inbound = sa.select(entry.seq, entry.channel_id).where(
-                entry.thread_id == thread_id, entry.direction == "in"
-            )
-            rows = self._rows(inbound.where(entry.seq > thread.read_through).order_by(entry.seq))
-            world.inbound[thread_id] = [Inbound(row.seq, row.channel_id) for row in rows]
-            last = self.connection.execute(inbound.order_by(entry.seq.desc()).limit(1)).first()
-            if last is not None:
-                world.last_inbound[thread_id] = Inbound(last.seq, last.channel_id)
+            rows = self._rows(_UNREAD, thread=thread_id, through=thread.read_through)
+            world.inbound[thread_id] = structs(Inbound, rows)
+            for row in self._rows(_LAST_INBOUND, thread=thread_id):
+                world.last_inbound[thread_id] = struct(Inbound, row)
 
 
 def consent_key(consent: Consent) -> ConsentKey:

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.flow.channels import Channels
 from hub.flow.host import Channel, FailedChannel, PluginFault
-from hub.flow.views import shapes
+from hub.flow.views import read, shapes
 from hub.plugin import (
     Attachment,
     Buttons,
@@ -32,10 +30,8 @@ from hub.rules.addresses import shown
 from hub.rules.content import Content
 from hub.rules.files import SHOWN
 from hub.rules.statuses import WAITING
-from hub.store import contacts as contact_store
-from hub.store import inbox, people, timeline
+from hub.store import inbox, people
 from hub.store.contacts import AddressRow
-from hub.store.scope import Scope
 from hub.store.timeline import AttachmentRow, EntryRow
 
 RENDERINGS = 4_000
@@ -56,38 +52,24 @@ class Presenter:
 
     # ------------------------------------------------------------------ threads
 
-    async def threads(
-        self, connection: AsyncConnection, scope: Scope, rows: Sequence[inbox.ThreadRow]
-    ) -> list[shapes.ThreadRow]:
+    def threads(self, found: read.Threads) -> list[shapes.ThreadRow]:
         """Rows of the list."""
-        if not rows:
-            return []
-        members = await self._members(connection, scope.organisation_id)
-        nameless = [row.contact_id for row in rows if not row.contact_name]
-        addresses = await contact_store.addresses_of(connection, nameless)
-        channels = await inbox.channels_of(connection, scope, [row.id for row in rows])
+        members = {row.id: member(row) for row in found.members}
         return [
-            _thread(row, members, addresses.get(row.contact_id, []), channels.get(row.id, []))
-            for row in rows
+            _thread(
+                row,
+                members,
+                found.addresses.get(row.contact_id, []),
+                found.channels.get(row.id, []),
+            )
+            for row in found.rows
         ]
-
-    async def _members(
-        self, connection: AsyncConnection, organisation_id: int
-    ) -> dict[int, shapes.MemberOut]:
-        rows = await people.members_of(connection, organisation_id)
-        return {row.id: member(row) for row in rows}
 
     # ------------------------------------------------------------------ entries
 
-    async def entries(
-        self,
-        connection: AsyncConnection,
-        organisation: people.Organisation,
-        rows: Sequence[EntryRow],
-    ) -> list[shapes.Entry]:
+    def entries(self, organisation: people.Organisation, found: read.Entries) -> list[shapes.Entry]:
         """Entries of a timeline."""
-        files = await timeline.attachments_of(connection, [row.id for row in rows])
-        return [self._entry(organisation, row, files.get(row.id, [])) for row in rows]
+        return [self._entry(organisation, row, found.files.get(row.id, [])) for row in found.rows]
 
     def _entry(
         self, organisation: people.Organisation, row: EntryRow, files: list[AttachmentRow]

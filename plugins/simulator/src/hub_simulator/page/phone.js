@@ -109,6 +109,7 @@ function show({ phone: news, phones }) {
   const atTheEnd =
     ui.screen.scrollHeight - ui.screen.scrollTop - ui.screen.clientHeight < NEAR_THE_END;
   phone = news;
+  document.querySelectorAll("[data-waits]").forEach((field) => (field.disabled = false));
   if (before === null) {
     ui.number.value = news.display;
     at("display").textContent = news.display;
