@@ -41,10 +41,25 @@ class Unavailable(Exception):
     """Nothing can be committed now; what was asked has not been done."""
 
 
+class Transaction:
+    """What a caller's function may use of the batch's transaction."""
+
+    def __init__(self, connection: Connection, record: Record) -> None:
+        self.connection = connection
+        self.positions: dict[int, int] = {}
+        self._record = record
+
+    def record(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Carry out commands, in the same transaction as everything else of the function."""
+        recorded = self._record.apply(self.connection, commands)
+        self.positions |= recorded.positions
+        return recorded.outcomes
+
+
 class _Item(Struct):
     """What one caller wants committed: commands, or a function of the transaction."""
 
-    work: Sequence[Command] | Callable[[Connection], Any]
+    work: Sequence[Command] | Callable[[Transaction], Any]
     future: asyncio.Future[Any]
 
 
@@ -105,6 +120,10 @@ class Writer:
     async def execute(self, function: Callable[[Connection], T]) -> T:
         """Run ``function`` in the batch's transaction: for rows that are no conversation. It may
         be run more than once, so it must do nothing but read and write on the connection."""
+        return await self.transact(lambda transaction: function(transaction.connection))
+
+    async def transact(self, function: Callable[[Transaction], T]) -> T:
+        """The same for a function that carries out commands as well as it writes rows."""
         return await self._submit(function)
 
     async def _submit(self, work: Any) -> Any:
@@ -201,7 +220,9 @@ class Writer:
             while place < len(items):
                 work = items[place].work
                 if callable(work):
-                    answers[place] = work(connection)
+                    transaction = Transaction(connection, self._record)
+                    answers[place] = work(transaction)
+                    positions |= transaction.positions
                     place += 1
                     continue
                 end = place
