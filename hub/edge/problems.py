@@ -14,6 +14,7 @@ from litestar.exceptions import (
 from hub.flow.views.shapes import FieldError, Problem
 from hub.flow.writer import Unavailable
 from hub.rules.states import Refusal
+from hub.store.database import ReadTooLong
 
 log = structlog.get_logger()
 
@@ -77,6 +78,8 @@ def problem_of(error: Exception) -> ProblemError:
                 f"Nothing can be saved at the moment: {error}. Try again shortly.",
                 headers={"Retry-After": "5"},
             )
+        case ReadTooLong():
+            return ProblemError(503, f"This cannot be read now: {error}.")
         case RecursionError():
             return ProblemError(400, "The request is nested too deeply.")
         case ValidationException():

@@ -17,28 +17,36 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.store import tables as t
 
 T = TypeVar("T")
 
+_BUSY = "PRAGMA busy_timeout=10000"
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA busy_timeout=10000",
+    _BUSY,
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
 )
 READERS = 4
+LONGEST_READ = 30.0
+"""Seconds after which a read is ended: a snapshot that stays open keeps what is overwritten."""
+CONNECT_LIMIT = 5
+STEPS = 100_000
+"""Steps of SQLite's machine, about a millisecond, between two looks at the clock."""
 
 
 class Database:
     """Where everything is kept. ``url``: ``sqlite:///path`` or ``postgresql://…``."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, longest_read: float = LONGEST_READ) -> None:
         self.url = sa.make_url(url)
+        self.longest_read = longest_read
         self.dialect = self.url.get_backend_name()
         if self.dialect not in {"sqlite", "postgresql"}:
             raise ValueError(f"database {self.dialect!r}: expected sqlite or postgresql")
@@ -57,11 +65,12 @@ class Database:
 
     def async_engine(self, **options: Any) -> AsyncEngine:
         """A new engine for PostgreSQL with the caller's pool."""
-        return create_async_engine(self.url.set(drivername="postgresql+asyncpg"), **options)
+        url = self.url.set(drivername="postgresql+asyncpg")
+        return create_async_engine(url, connect_args={"timeout": CONNECT_LIMIT}, **options)
 
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run ``function`` in a short read transaction: all that it reads is true at one moment.
-        It may run in another thread, so it must do nothing but read."""
+        It may run in another thread, so it must do nothing but read. Raises ``ReadTooLong``."""
         if self._readers is None:
             kind = _SqliteReaders if self.dialect == "sqlite" else _PostgresReaders
             self._readers = kind(self)
@@ -74,6 +83,13 @@ class Database:
             self._readers = None
 
 
+class ReadTooLong(Exception):
+    """A read held its snapshot for longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"reading took longer than {seconds:g} seconds; ask for less")
+
+
 class _SqliteReaders:
     """Threads with a connection each."""
 
@@ -81,6 +97,7 @@ class _SqliteReaders:
         options: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0}
         self._engine = sa.create_engine(database.url.set(drivername="sqlite"), **options)
         _prepare_sqlite(self._engine, begin="BEGIN")
+        self._longest = database.longest_read
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
 
     async def run(self, function: Callable[[Connection], T]) -> T:
@@ -88,8 +105,16 @@ class _SqliteReaders:
         return await loop.run_in_executor(self._threads, self._run, function)
 
     def _run(self, function: Callable[[Connection], T]) -> T:
+        ends = time.monotonic() + self._longest
         with self._engine.connect() as connection:
-            return function(connection)
+            raw: Any = connection.connection.driver_connection
+            raw.set_progress_handler(lambda: time.monotonic() > ends, STEPS)
+            try:
+                return function(connection)
+            except OperationalError as error:
+                if time.monotonic() > ends:
+                    raise ReadTooLong(self._longest) from error
+                raise
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
@@ -106,10 +131,14 @@ class _PostgresReaders:
             pool_timeout=10,
             isolation_level="REPEATABLE READ",
         )
+        self._longest = database.longest_read
 
     async def run(self, function: Callable[[Connection], T]) -> T:
-        async with self._engine.connect() as connection:
-            return await connection.run_sync(function)
+        try:
+            async with asyncio.timeout(self._longest), self._engine.connect() as connection:
+                return await connection.run_sync(function)
+        except TimeoutError as error:
+            raise ReadTooLong(self._longest) from error
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -122,6 +151,18 @@ def prove_writable(connection: sa.Connection) -> None:
     changed = connection.execute(sa.update(t.meta).where(own.key == "proved").values(value=now))
     if not changed.rowcount:
         connection.execute(sa.insert(t.meta), [{"key": "proved", "value": now}])
+
+
+def shrink_log(engine: sa.Engine) -> None:
+    """Write SQLite's log back into the database and cut it, unless somebody is reading."""
+    pooled = engine.raw_connection()
+    raw: Any = pooled.driver_connection
+    try:
+        raw.execute("PRAGMA busy_timeout=0")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        raw.execute(_BUSY)
+    finally:
+        pooled.close()
 
 
 def _prepare_sqlite(engine: sa.Engine, *, begin: str) -> None:

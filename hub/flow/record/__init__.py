@@ -39,6 +39,11 @@ class Record:
         self._writer = Writer(dialect)
         self._ids = ids
 
+    @property
+    def node(self) -> int:
+        """The number this process has taken from the database."""
+        return self._ids.node
+
     def apply(self, connection: Connection, commands: Sequence[Command]) -> Recorded:
         """Carry out ``commands`` in order, in the connection's transaction."""
         world = load(connection, commands)
