@@ -11,6 +11,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -175,6 +176,20 @@ class PostgresServer:
     def drop_database(self, name: str) -> None:
         """Drop a database, and whoever is still connected to it."""
         self._run("dropdb", *self._connection(), "--force", "--if-exists", name)
+
+    def crash(self) -> None:
+        """End it at once, as a power cut would; its folder stays."""
+        self._process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown
+        self._process.wait(10)
+
+    def start_again(self) -> None:
+        """Start it on the same port, after a crash."""
+        self._process = self._launch(self.port)
+        deadline = time.monotonic() + START_LIMIT
+        while not self._is_ready(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("PostgreSQL did not start again")
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop the server and remove its folder."""

@@ -1,0 +1,203 @@
+"""What goes wrong while a batch is written costs only what it must."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from hub.flow.record import Outcome
+from hub.flow.writer import Unavailable, Writer, lanes
+from hub.store import tables as t
+from hub.store.database import Database, ReadTooLong
+from hub.store.migrate import migrate
+from tests import books
+from tests.hubs import wait_for
+from tests.record import machine
+from tests.services import PostgresServer, find_postgres
+from tests.writer.conftest import message, writer_on
+from tests.writer.proxy import Break, wire_to
+
+ENTRIES = sa.select(sa.func.count()).select_from(t.entries)
+
+
+def count(connection: Connection) -> int:
+    return connection.execute(ENTRIES).scalar_one()
+
+
+NONE_YET = sa.insert(t.meta).values(key="counted", value="0")
+ONE_MORE = (
+    sa.update(t.meta)
+    .where(t.meta.c.key == "counted")
+    .values(value=sa.cast(sa.cast(t.meta.c.value, sa.Integer) + 1, sa.Text))
+    .returning(t.meta.c.value)
+)
+
+
+def one_more(connection: Connection) -> str:
+    """What is not the same when it is done twice."""
+    return connection.execute(ONE_MORE).scalar_one()
+
+
+def wrong(connection: Connection) -> None:
+    """A row that lacks what it must have."""
+    connection.execute(sa.insert(t.meta), [{"key": "k", "value": None}])
+
+
+@pytest.mark.feature("OPER-03")
+async def test_one_wrong_item_fails_alone(writer: Writer, ready_url: str) -> None:
+    asked: list[Any] = [writer.record(message(number)) for number in range(20)]
+    asked.insert(7, writer.execute(wrong))
+    asked.insert(13, writer.execute(wrong))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    failed = [place for place, answer in enumerate(answers) if isinstance(answer, Exception)]
+    assert failed == [7, 13]
+    assert all(isinstance(answers[place], IntegrityError) for place in failed)
+    assert await books.read(ready_url, count) == 20
+    await books.read(ready_url, books.check)
+    assert writer.trouble is None
+
+
+async def test_a_function_sees_and_takes_back_what_its_commands_did(
+    writer: Writer, ready_url: str
+) -> None:
+    def half(transaction: Any) -> None:
+        transaction.record([message(1)])
+        assert count(transaction.connection) == 1
+        raise ValueError("changed my mind")
+
+    def whole(transaction: Any) -> list[Outcome]:
+        return transaction.record([message(2), message(3)])
+
+    with pytest.raises(ValueError, match="changed my mind"):
+        await writer.transact(half)
+    assert await writer.transact(whole) == [1_002, 1_003]
+    assert await books.read(ready_url, count) == 2
+
+
+@pytest.mark.parametrize("breaks", [["after"], ["before"], ["before", "after"], ["before"] * 3])
+@pytest.mark.feature("OPER-03")
+async def test_a_commit_in_doubt_is_settled(postgres_url: str, breaks: list[Break]) -> None:
+    await migrate(Database(postgres_url))
+    await books.write(postgres_url, machine.prepare)
+    async with wire_to(postgres_url) as (wire, url), writer_on(url) as writer:
+        await writer.record(message(1))
+        await writer.execute(lambda connection: connection.execute(NONE_YET))
+        wire.breaks = list(breaks)
+        (first,), counted = await asyncio.gather(
+            writer.record(message(2)), writer.execute(one_more)
+        )
+        assert (first, counted) == (1_002, "1"), "answered as if nothing had happened"
+        assert wire.broken == len(breaks)
+        assert writer.trouble is None
+        assert await writer.execute(one_more) == "2", "done once"
+    assert await books.read(postgres_url, count) == 2
+    await books.read(postgres_url, books.check)
+
+
+@pytest.mark.feature("OPER-03")
+async def test_postgresql_restarted_under_load() -> None:
+    programs = find_postgres()
+    if programs is None:
+        pytest.skip("PostgreSQL is missing")
+    server = PostgresServer(programs)
+    try:
+        url = server.url(server.create_database())
+        await migrate(Database(url))
+        await books.write(url, machine.prepare)
+        async with writer_on(url) as writer:
+            answered = await _through_restarts(writer, server)
+        kept = await books.read(url, lambda connection: books.rows(connection, t.external_ids))
+        assert answered <= {row.external_id for row in kept}, "nothing that was answered is lost"
+        await books.read(url, books.check)
+    finally:
+        server.stop()
+
+
+async def _through_restarts(writer: Writer, server: PostgresServer) -> set[str]:
+    """Write all the time while the server is killed and started again, twice."""
+    answered: set[str] = set()
+    going = True
+
+    async def load(first: int) -> None:
+        number = first
+        while going:
+            number += 8
+            try:
+                await writer.record(message(number))
+            except Unavailable:
+                await asyncio.sleep(0.01)
+                continue
+            answered.add(f"MM{number}")
+
+    tasks = [asyncio.create_task(load(first)) for first in range(8)]
+    try:
+        for _ in range(2):
+            before = len(answered)
+            await asyncio.to_thread(wait_for, lambda before=before: len(answered) > before + 50)
+            await asyncio.to_thread(server.crash)
+            await asyncio.to_thread(wait_for, lambda: writer.trouble is not None)
+            await asyncio.to_thread(server.start_again)
+        before = len(answered)
+        await asyncio.to_thread(wait_for, lambda: len(answered) > before + 50)
+    finally:
+        going = False
+        await asyncio.gather(*tasks)
+    assert writer.trouble is None
+    return answered
+
+
+async def test_what_waits_too_long_is_refused_and_not_done(
+    writer: Writer, ready_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if writer._thread is None:
+        return
+    monkeypatch.setattr(lanes, "OLDEST", 0.2)
+    goes_on = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(_connection: Connection) -> None:
+        asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
+
+    holding = asyncio.create_task(writer.execute(slow))
+    await asyncio.to_thread(wait_for, lambda: len(writer._lanes) == 0)
+    with pytest.raises(Unavailable, match="too slow"):
+        await writer.record(message(1))
+    goes_on.set()
+    await holding
+    assert await books.read(ready_url, count) == 0
+
+
+async def test_the_log_is_cut_when_there_is_time(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hub.db'}"
+    await migrate(Database(url))
+    await books.write(url, machine.prepare)
+    log = tmp_path / "hub.db-wal"
+    reading = Database(url)
+    async with writer_on(url) as writer:
+        for number in range(200):
+            await writer.record(message(number))
+            await reading.read(count)
+        assert log.stat().st_size > 0
+        await asyncio.to_thread(wait_for, lambda: log.stat().st_size == 0, what="an empty log")
+        await writer.record(message(1_000))
+    await reading.close()
+    assert await books.read(url, count) == 201
+
+
+async def test_a_read_that_takes_too_long_is_ended(ready_url: str) -> None:
+    database = Database(ready_url, longest_read=0.3)
+    endless = {
+        "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT max(i) FROM n",
+        "postgresql": "SELECT pg_sleep(60)",
+    }[database.dialect]
+    with pytest.raises(ReadTooLong, match=r"0\.3 seconds"):
+        await database.read(lambda connection: connection.execute(sa.text(endless)).all())
+    assert await database.read(count) == 0, "and the next one finds a connection"
+    await database.close()
