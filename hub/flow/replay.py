@@ -25,10 +25,11 @@ from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
 from hub.store.rows import Row
+from hub.store.statements import fixed
 
 log = structlog.get_logger()
 
-WAITING = ("quarantined", "unverified")
+WAITING = fixed(t.deliveries.c.state, "quarantined", "unverified")
 BATCH = 100
 LOOK_EVERY = 2.0
 
@@ -73,7 +74,7 @@ class Replay:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                await self._each([t.deliveries.c.due_at <= now_ms()], WAITING)
+                await self._each([WAITING, t.deliveries.c.due_at <= now_ms()])
                 if self._intake.unverified:  # another process may have replayed some
                     self._intake.unverified = await self.count_unverified()
             except Unavailable:
@@ -86,7 +87,7 @@ class Replay:
         own = t.deliveries.c
         statement = (
             sa.select(own.organisation_id, own.channel_id, sa.func.count(), sa.func.sum(own.size))
-            .where(own.state == "unverified")
+            .where(WAITING, own.state == "unverified")
             .group_by(own.organisation_id, own.channel_id)
         )
         rows = await self._database.read(lambda connection: connection.execute(statement).all())
@@ -108,16 +109,14 @@ class Replay:
         if channel_id is not None:
             conditions.append(own.channel_id == channel_id)
         if delivery_id is not None:
-            return await self._each([*conditions, own.id == delivery_id], None)
-        return await self._each(conditions, WAITING)
+            return await self._each([*conditions, own.id == delivery_id])
+        return await self._each([*conditions, WAITING])
 
-    async def _each(
-        self, conditions: Sequence[sa.ColumnElement[bool]], states: Sequence[str] | None
-    ) -> list[Replayed]:
+    async def _each(self, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Replayed]:
         done: list[Replayed] = []
         after = 0
         while True:
-            rows = await self._database.read(partial(_waiting, conditions, states, after))
+            rows = await self._database.read(partial(_batch, conditions, after))
             done.extend([await self._one(row) for row in rows])
             if len(rows) < BATCH:
                 return done
@@ -160,14 +159,9 @@ class Replay:
         )
 
 
-def _waiting(
-    conditions: Sequence[sa.ColumnElement[bool]],
-    states: Sequence[str] | None,
-    after: int,
-    connection: Connection,
+def _batch(
+    conditions: Sequence[sa.ColumnElement[bool]], after: int, connection: Connection
 ) -> Sequence[Row]:
     own = t.deliveries.c
     statement = sa.select(t.deliveries).where(*conditions, own.id > after)
-    if states is not None:
-        statement = statement.where(own.state.in_(states))
     return connection.execute(statement.order_by(own.id).limit(BATCH)).all()

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from hub.store import tables as t
 from hub.store.rows import facts, structs
 from hub.store.scope import Scope
-from hub.store.statements import among, bound, columns
+from hub.store.statements import among, aside, bound, columns
 
 STATUSES = ("open", "unread", "closed", "all")
 FILTERS = ("all", "unread", "unassigned", "mine", "needs_response")
@@ -60,6 +60,10 @@ class Filter(Struct, frozen=True, kw_only=True):
         return {"me": self.me, "assignee": self.assignee_id}
 
 
+# As the partial index has it.
+_NEEDS_RESPONSE: Any = sa.text("threads.needs_response")
+
+
 class _Source:
     """The list as a role reads it, limited to channels or not: where rows come from and what their
     columns are. Statements bind ``org``, ``channels`` (if limited) and what a filter needs."""
@@ -91,24 +95,30 @@ class _Source:
     def where(
         self, status: str, filter_: str, *, assigned: bool = False
     ) -> list[sa.ColumnElement[bool]]:
-        """The conditions of a filter and a status tab together; binds ``me``, ``assignee``."""
+        """The conditions of a filter and a status tab together; binds ``me``, ``assignee``.
+
+        The narrowest one is searched by (the fewest are unread, then those that need a response,
+        then one member's), the others are checked on the way.
+        """
         threads = t.threads.c
-        by_status: dict[str, list[sa.ColumnElement[bool]]] = {
-            "open": [threads.status == "open"],
-            "closed": [threads.status == "closed"],
-            "unread": [self.unread > 0],
-            "all": [],
-        }
-        by_filter: dict[str, list[sa.ColumnElement[bool]]] = {
-            "all": [],
-            "unread": [self.unread > 0],
-            "unassigned": [threads.assignee_id.is_(None)],
-            "mine": bound(me=threads.assignee_id),
-            "needs_response": [threads.needs_response.is_(True)],
-        }
-        conditions = [*self.conditions, *by_status[status], *by_filter[filter_]]
+        unread = "unread" in (status, filter_)
+        needs = filter_ == "needs_response"
+        theirs = assigned or filter_ in ("mine", "unassigned")
+        assignee = aside(threads.assignee_id) if unread or needs else threads.assignee_id
+        tab = aside(threads.status) if unread or needs or theirs else threads.status
+        conditions = list(self.conditions)
+        if unread:
+            conditions.append(self.unread > sa.literal_column("0"))
+        if needs:
+            conditions.append(aside(threads.needs_response) if unread else _NEEDS_RESPONSE)
+        if filter_ == "unassigned":
+            conditions.append(assignee.is_(None))
+        if filter_ == "mine":
+            conditions += bound(me=assignee)
         if assigned:
-            conditions += bound(assignee=threads.assignee_id)
+            conditions += bound(assignee=assignee)
+        if status in ("open", "closed"):
+            conditions.append(tab == sa.literal_column(f"'{status}'"))
         return conditions
 
     def rows(self) -> sa.Select[*tuple[Any, ...]]:

@@ -19,9 +19,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from hub.rules.states import Transmission
 from hub.store import tables as t
 from hub.store.rows import structs
-from hub.store.statements import bound, columns, fields
+from hub.store.statements import bound, columns, fields, fixed
 
-_HELD = ("pending", "sending")
 ChannelKey = tuple[int, str]
 Returning = ReturningUpdate[*tuple[Any, ...]]
 
@@ -38,7 +37,7 @@ def _lease(channels: tuple[ChannelKey, ...]) -> Returning:
             earlier.c.channel_id == own.channel_id,
             earlier.c.address == own.address,
             earlier.c.id < own.id,
-            earlier.c.status.in_(_HELD),
+            fixed(earlier.c.status, "pending", "sending"),
         )
         .exists()
     )
@@ -46,7 +45,7 @@ def _lease(channels: tuple[ChannelKey, ...]) -> Returning:
     due = (
         sa.select(own.id)
         .where(
-            own.status.in_(("pending", "scheduled")),
+            fixed(own.status, "pending", "scheduled"),
             own.due_at <= now,
             sa.or_(own.lease_until.is_(None), own.lease_until < now),
             sa.or_(
@@ -77,25 +76,23 @@ _FORGET_LEASES = (
     )
     .values(lease_until=0)
 )
-_LEFT_BEHIND = (
-    sa.select(*fields(t.transmissions, Transmission))
-    .where(
-        sa.or_(
-            sa.and_(
-                t.transmissions.c.status == "sending",
-                t.transmissions.c.lease_until < sa.bindparam("now"),
-            ),
-            sa.and_(
-                t.transmissions.c.status == "unknown",
-                t.transmissions.c.due_at <= sa.bindparam("now"),
-            ),
-        )
+_BEGUN = sa.select(*fields(t.transmissions, Transmission)).where(
+    fixed(t.transmissions.c.status, "sending", "unknown")
+)
+_ABANDONED = _BEGUN.where(
+    fixed(t.transmissions.c.status, "sending"),
+    t.transmissions.c.lease_until < sa.bindparam("now"),
+).limit(sa.bindparam("count", type_=sa.Integer))
+_TO_ASK = (
+    _BEGUN.where(
+        fixed(t.transmissions.c.status, "unknown"),
+        t.transmissions.c.due_at <= sa.bindparam("now"),
     )
     .order_by(t.transmissions.c.due_at)
     .limit(sa.bindparam("count", type_=sa.Integer))
 )
 _NEXT_DUE = sa.select(sa.func.min(t.transmissions.c.due_at)).where(
-    t.transmissions.c.status.in_(("pending", "scheduled"))
+    fixed(t.transmissions.c.status, "pending", "scheduled")
 )
 
 
@@ -122,8 +119,12 @@ def forget_leases(connection: Connection) -> None:
 
 def left_behind(connection: Connection, now: int, limit: int) -> list[Transmission]:
     """What was being sent when its process died, and what the provider is to be asked about."""
-    rows = connection.execute(_LEFT_BEHIND, {"now": now, "count": limit}).all()
-    return structs(Transmission, rows)
+    values = {"now": now, "count": limit}
+    return [
+        one
+        for statement in (_ABANDONED, _TO_ASK)
+        for one in structs(Transmission, connection.execute(statement, values).all())
+    ]
 
 
 def next_due(connection: Connection) -> int | None:
@@ -144,7 +145,7 @@ class DueFile(Struct, kw_only=True, frozen=True):
 
 _FILES_DUE = (
     sa.select(*fields(t.attachments, DueFile))
-    .where(t.attachments.c.state == "pending", t.attachments.c.due_at <= sa.bindparam("now"))
+    .where(fixed(t.attachments.c.state, "pending"), t.attachments.c.due_at <= sa.bindparam("now"))
     .order_by(t.attachments.c.due_at)
     .limit(sa.bindparam("count", type_=sa.Integer))
 )

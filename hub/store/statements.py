@@ -66,6 +66,33 @@ def bound(**columns: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
     return [column == sa.bindparam(name, type_=column.type) for name, column in columns.items()]
 
 
+def fixed(column: sa.ColumnElement[Any], *values: str) -> sa.ColumnElement[bool]:
+    """The column is one of these values, which are part of the statement: only so does a database
+    see that a partial index on the same condition will do."""
+    literals = [sa.literal_column(f"'{value}'") for value in values]
+    return column.in_(literals) if len(literals) > 1 else column == literals[0]
+
+
+class _Aside(FunctionElement[Any]):
+    inherit_cache = True
+
+
+@compiles(_Aside, "sqlite")
+def _aside_on_sqlite(element: _Aside, compiler: SQLCompiler, **options: Any) -> str:
+    return "+" + compiler.process(element.clauses, **options)
+
+
+@compiles(_Aside)
+def _aside(element: _Aside, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+def aside(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A column that is checked but not searched by: without statistics SQLite takes the index with
+    the most equalities for the best, and may walk far along it."""
+    return _Aside(column)
+
+
 def columns(table: sa.FromClause, *names: str) -> list[sa.ColumnElement[Any]]:
     """Some columns of a table."""
     return [table.c[name] for name in names]

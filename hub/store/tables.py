@@ -215,7 +215,12 @@ threads = sa.Table(
 )
 
 
-def _list_index(name: str, *columns: str, where: str | None = None) -> None:
+def _list_index(
+    name: str, *columns: str, where: str | None = None, also: tuple[str, ...] = ()
+) -> None:
+    """For the list in its order, narrowed to ``columns`` and ``where``. What it may be narrowed by
+    besides stands at the end (``also``), so that a row that does not fit is passed over in the
+    index, and counting needs no row at all."""
     condition = {} if where is None else dict.fromkeys(("sqlite_where", "postgresql_where"))
     if where is not None:
         condition = {key: sa.text(where) for key in condition}
@@ -225,16 +230,19 @@ def _list_index(name: str, *columns: str, where: str | None = None) -> None:
         *(threads.c[column] for column in columns),
         threads.c.sort_at.desc(),
         threads.c.id.desc(),
+        *(threads.c[column] for column in also),
         **condition,  # pyright: ignore[reportArgumentType]
     )
 
 
 _list_index("list")
 _list_index("status", "status")
-_list_index("assignee", "assignee_id")
-_list_index("unassigned", where="assignee_id IS NULL")
-_list_index("unread", where="unread > 0")
-_list_index("needs", where="needs_response")
+_list_index("assignee", "assignee_id", also=("status",))
+_list_index("unassigned", where="assignee_id IS NULL", also=("status",))
+_list_index(
+    "unread", where="unread > 0", also=("status", "assignee_id", "unread", "needs_response")
+)
+_list_index("needs", where="needs_response", also=("status", "assignee_id", "needs_response"))
 
 thread_channels = sa.Table(
     "thread_channels",
@@ -309,13 +317,20 @@ transmissions = sa.Table(
     sa.Column("started_at", Time),
     sa.Column("status_at", Time, nullable=False),
     sa.Column("created_at", Time, nullable=False),
-    # What waits to be sent, what was being sent when a process died, and what is to be asked.
     sa.Index(
         "ix_transmissions_waiting",
         "due_at",
         "id",
-        sqlite_where=sa.text("status IN ('pending', 'scheduled', 'sending', 'unknown')"),
-        postgresql_where=sa.text("status IN ('pending', 'scheduled', 'sending', 'unknown')"),
+        sqlite_where=sa.text("status IN ('pending', 'scheduled')"),
+        postgresql_where=sa.text("status IN ('pending', 'scheduled')"),
+    ),
+    # What was being sent when a process died, and what the provider is to be asked about.
+    sa.Index(
+        "ix_transmissions_begun",
+        "status",
+        "due_at",
+        sqlite_where=sa.text("status IN ('sending', 'unknown')"),
+        postgresql_where=sa.text("status IN ('sending', 'unknown')"),
     ),
     sa.Index(
         "ix_transmissions_order",

@@ -393,6 +393,7 @@ def upgrade() -> None:
             "assignee_id",
             sa.literal_column("sort_at DESC"),
             sa.literal_column("id DESC"),
+            "status",
         ],
         unique=False,
     )
@@ -405,7 +406,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_threads_needs",
         "threads",
-        ["organisation_id", sa.literal_column("sort_at DESC"), sa.literal_column("id DESC")],
+        [
+            "organisation_id",
+            sa.literal_column("sort_at DESC"),
+            sa.literal_column("id DESC"),
+            "status",
+            "assignee_id",
+            "needs_response",
+        ],
         unique=False,
         sqlite_where=sa.text("needs_response"),
         postgresql_where=sa.text("needs_response"),
@@ -424,7 +432,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_threads_unassigned",
         "threads",
-        ["organisation_id", sa.literal_column("sort_at DESC"), sa.literal_column("id DESC")],
+        [
+            "organisation_id",
+            sa.literal_column("sort_at DESC"),
+            sa.literal_column("id DESC"),
+            "status",
+        ],
         unique=False,
         sqlite_where=sa.text("assignee_id IS NULL"),
         postgresql_where=sa.text("assignee_id IS NULL"),
@@ -432,7 +445,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_threads_unread",
         "threads",
-        ["organisation_id", sa.literal_column("sort_at DESC"), sa.literal_column("id DESC")],
+        [
+            "organisation_id",
+            sa.literal_column("sort_at DESC"),
+            sa.literal_column("id DESC"),
+            "status",
+            "assignee_id",
+            "unread",
+            "needs_response",
+        ],
         unique=False,
         sqlite_where=sa.text("unread > 0"),
         postgresql_where=sa.text("unread > 0"),
@@ -478,8 +499,16 @@ def upgrade() -> None:
         "transmissions",
         ["due_at", "id"],
         unique=False,
-        sqlite_where=sa.text("status IN ('pending', 'scheduled', 'sending', 'unknown')"),
-        postgresql_where=sa.text("status IN ('pending', 'scheduled', 'sending', 'unknown')"),
+        sqlite_where=sa.text("status IN ('pending', 'scheduled')"),
+        postgresql_where=sa.text("status IN ('pending', 'scheduled')"),
+    )
+    op.create_index(
+        "ix_transmissions_begun",
+        "transmissions",
+        ["status", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('sending', 'unknown')"),
+        postgresql_where=sa.text("status IN ('sending', 'unknown')"),
     )
     op.create_table(
         "users",

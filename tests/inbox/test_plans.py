@@ -1,0 +1,111 @@
+"""How the database goes about the queries that are asked all the time: by an index, never by
+walking a table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection, event
+
+from hub.store import inbox, journal, outbox, timeline
+from hub.store.database import Database
+from hub.store.inbox import FILTERS, STATUSES, Filter
+from hub.store.migrate import migrate
+from hub.store.scope import Scope
+
+EVERYBODY = Scope(1)
+INDEXES = {
+    **{(status, filter_): "unread" for status in STATUSES for filter_ in ("unread",)},
+    **{("unread", filter_): "unread" for filter_ in FILTERS},
+    **{(status, "needs_response"): "needs" for status in ("open", "closed", "all")},
+    **{(status, "mine"): "assignee" for status in ("open", "closed", "all")},
+    **{(status, "unassigned"): "assignee" for status in ("open", "closed", "all")},
+    ("open", "all"): "status",
+    ("closed", "all"): "status",
+    ("all", "all"): "list",
+}
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> Any:
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    await migrate(database)
+    engine = database.sync_engine()
+    yield engine
+    engine.dispose()
+
+
+def plans(engine: sa.Engine, work: Callable[[Connection], Any]) -> list[str]:
+    """The steps SQLite takes for all that ``work`` asks."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        asked.append((statement, values))
+
+    with engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        work(connection)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            row[3]
+            for statement, values in asked
+            if not statement.startswith("BEGIN")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+
+
+def walks(steps: list[str]) -> list[str]:
+    """Steps that go through a whole table, or put rows in order after the fact."""
+    harmless = ("SCAN CONSTANT ROW", "SCAN json_each")
+    bad = ("SCAN", "USE TEMP B-TREE FOR ORDER BY")
+    return [step for step in steps if step.startswith(bad) and not step.startswith(harmless)]
+
+
+@pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
+def test_each_filter_has_its_index(engine: sa.Engine, status: str, filter_: str) -> None:
+    wanted = Filter(status=status, filter=filter_, me=7)
+
+    def page(connection: Connection) -> Any:
+        return inbox.inbox_page(connection, EVERYBODY, wanted, limit=50, after=(1, 1))
+
+    steps = plans(engine, page)
+    assert f"ix_threads_{INDEXES[status, filter_]} " in steps[0]
+    assert walks(steps) == []
+
+
+@pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
+def test_counting_reads_no_row(engine: sa.Engine, status: str, filter_: str) -> None:
+    wanted = Filter(status=status, filter=filter_, me=7)
+    steps = plans(engine, lambda one: inbox.filter_counts(one, EVERYBODY, wanted))
+    searches = [step for step in steps if step.startswith("SEARCH")]
+    assert len(searches) == len(FILTERS) + len(STATUSES) + 1
+    assert all("USING COVERING INDEX" in step for step in searches)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda one: outbox.lease(
+            one, now=1, until=2, token="t", limit=50, channels=[(1, "a"), (1, "b")]
+        ),
+        outbox.next_due,
+        lambda one: outbox.left_behind(one, 1, 50),
+        lambda one: outbox.files_due(one, 1, 50),
+        lambda one: journal.changes_since(one, 1, 5, 500),
+        lambda one: inbox.threads_by_id(one, EVERYBODY, [1, 2]),
+        lambda one: timeline.thread_timeline(one, EVERYBODY, 1, limit=50, before=(1, 1)),
+        lambda one: timeline.entries_by_id(one, EVERYBODY, [1, 2]),
+    ],
+    ids=["lease", "due", "left", "files", "journal", "threads", "timeline", "entries"],
+)
+def test_what_is_asked_all_the_time_walks_no_table(
+    engine: sa.Engine, work: Callable[[Connection], Any]
+) -> None:
+    steps = plans(engine, work)
+    assert steps
+    assert walks(steps) == []
