@@ -40,7 +40,7 @@ from hub.flow.replay import Replay
 from hub.flow.services import ChannelKey, HubServices
 from hub.flow.stream import Stream
 from hub.flow.views.present import Presenter
-from hub.flow.writer import Unavailable, Writer
+from hub.flow.writer import News, Unavailable, Writer
 from hub.plugin import Delivery, Temporary
 from hub.store import people
 from hub.store import tables as t
@@ -210,12 +210,14 @@ class Hub:
             ) from error
         log.info("database.ready", revision_before=before)
 
-    def _committed(self, positions: dict[int, int]) -> None:
-        self.stream.committed(positions)
-        self.outbox.wake()
-        self.fetcher.wake()
+    def _committed(self, news: News) -> None:
+        self.stream.committed(news.positions)
+        if t.transmissions.name in news.tables:
+            self.outbox.wake()
+        if t.attachments.name in news.tables:
+            self.fetcher.wake()
         if self._relay is not None:
-            self._relay.committed(positions)
+            self._relay.committed(news.positions)
 
     # ------------------------------------------------------------------ channels
 

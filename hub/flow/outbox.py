@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypedDict
 
 import msgspec
@@ -60,6 +62,7 @@ AT_ONCE = 16
 """Sends of one channel under way at a time."""
 IDLE = 1.0
 """Seconds after which the outbox looks even if nobody woke it."""
+LEAST_PAUSE = 0.05
 ASK_FIRST = 10_000
 ASK_UNTIL = 24 * 3600 * 1000
 NEVER = 1 << 62
@@ -124,30 +127,27 @@ class Outbox:
         self._wake.set()
 
     async def _run(self) -> None:
+        looked_after = -IDLE
         while True:
             self._wake.clear()
+            pause, taken = IDLE, 0
             try:
-                taken = await self._take()
-                await self._look_after()
+                if time.monotonic() - looked_after >= IDLE:
+                    looked_after = time.monotonic()
+                    await self._look_after()
+                due = await self._database.read(partial(store.next_due, now=now_ms()))
+                if due is not None and due <= now_ms():
+                    taken = await self._take()
+                if due is not None:
+                    # What is due and was not taken waits for something: do not spin.
+                    pause = min(IDLE, max((due - now_ms()) / 1000, LEAST_PAUSE))
             except Unavailable:
-                taken = 0
+                pass  # said by the writer; look again later
             except Exception:
                 log.exception("outbox.failed")
-                taken = 0
             if taken < BATCH:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), await self._pause())
-
-    async def _pause(self) -> float:
-        """Seconds until something falls due, at most ``IDLE``."""
-        try:
-            due = await self._database.read(store.next_due)
-        except Exception:  # noqa: BLE001 — the database is away: look again later
-            return IDLE
-        if due is None:
-            return IDLE
-        # What is due already and was not taken waits for something: do not spin.
-        return min(IDLE, max((due - now_ms()) / 1000, 0.05))
+                    await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _take(self) -> int:
         """Lease what is due and begin to send it; how many."""

@@ -226,27 +226,28 @@ class _Pump:
         """Send what is new; whether there was anything."""
         assert self._position is not None  # noqa: S101 — set before the task began
         since = self._position
-        scopes = {subscriber.scope for subscriber in self._subscribers}
-
-        def look(connection: Connection) -> tuple[int, list[Changes]]:
-            lines = journal.changes_since(connection, self._organisation.id, since, FRAME_LINES)
-            upto = lines[-1].position if lines else since
-            seen = scopes if lines else ()
-            return upto, [read_changes(connection, scope, since, lines) for scope in seen]
-
-        upto, found = await self._database.read(look)
-        if upto == since:
+        organisation = self._organisation
+        lines = await self._database.read(
+            lambda connection: journal.changes_since(
+                connection, organisation.id, since, FRAME_LINES
+            )
+        )
+        if not lines:
             return False
-        self._position = upto
-        ways = {
-            changes.scope: make_frame(self._presenter, self._organisation, changes)
-            for changes in found
-        }
+        ways: dict[Scope, bytes] = {}
+        # Who joins while the frames are made begins where they begin, and may see otherwise.
+        while unread := {subscriber.scope for subscriber in self._subscribers} - ways.keys():
+            found = await self._database.read(
+                lambda connection, scopes=unread: [
+                    read_changes(connection, scope, since, lines) for scope in scopes
+                ]
+            )
+            for changes in found:
+                ways[changes.scope] = make_frame(self._presenter, organisation, changes)
+        self._position = lines[-1].position
         for subscriber in self._subscribers:
-            # Who joined while the frames were made began where they begin, but may see otherwise.
-            frame = ways.get(subscriber.scope)
             subscriber.latest = self._position
-            subscriber.offer(_reload(self._position) if frame is None else frame)
+            subscriber.offer(ways[subscriber.scope])
         self._uncounted |= self._subscribers
         return True
 

@@ -91,8 +91,17 @@ _TO_ASK = (
     .order_by(t.transmissions.c.due_at)
     .limit(sa.bindparam("count", type_=sa.Integer))
 )
-_NEXT_DUE = sa.select(sa.func.min(t.transmissions.c.due_at)).where(
-    fixed(t.transmissions.c.status, "pending", "scheduled")
+_NEXT_DUE = (
+    sa.select(t.transmissions.c.due_at)
+    .where(
+        fixed(t.transmissions.c.status, "pending", "scheduled"),
+        sa.or_(
+            t.transmissions.c.lease_until.is_(None),
+            t.transmissions.c.lease_until < sa.bindparam("now"),
+        ),
+    )
+    .order_by(t.transmissions.c.due_at)
+    .limit(1)
 )
 
 
@@ -127,9 +136,9 @@ def left_behind(connection: Connection, now: int, limit: int) -> list[Transmissi
     ]
 
 
-def next_due(connection: Connection) -> int | None:
-    """When something waits to be sent next, in milliseconds."""
-    return connection.execute(_NEXT_DUE).scalar()
+def next_due(connection: Connection, *, now: int) -> int | None:
+    """When something that nobody has leased waits to be sent next, in milliseconds."""
+    return connection.execute(_NEXT_DUE, {"now": now}).scalar()
 
 
 class DueFile(Struct, kw_only=True, frozen=True):

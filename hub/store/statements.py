@@ -69,7 +69,7 @@ def bound(**columns: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
 def fixed(column: sa.ColumnElement[Any], *values: str) -> sa.ColumnElement[bool]:
     """The column is one of these values, which are part of the statement: only so does a database
     see that a partial index on the same condition will do."""
-    literals = [sa.literal_column(f"'{value}'") for value in values]
+    literals: list[sa.ColumnElement[str]] = [sa.literal_column(f"'{value}'") for value in values]
     return column.in_(literals) if len(literals) > 1 else column == literals[0]
 
 

@@ -63,7 +63,11 @@ def walks(steps: list[str]) -> list[str]:
     """Steps that go through a whole table, or put rows in order after the fact."""
     harmless = ("SCAN CONSTANT ROW", "SCAN json_each")
     bad = ("SCAN", "USE TEMP B-TREE FOR ORDER BY")
-    return [step for step in steps if step.startswith(bad) and not step.startswith(harmless)]
+    return [
+        step
+        for step in steps
+        if step.startswith(bad) and not step.startswith(harmless) and " USING INDEX " not in step
+    ]
 
 
 @pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
@@ -93,7 +97,7 @@ def test_counting_reads_no_row(engine: sa.Engine, status: str, filter_: str) -> 
         lambda one: outbox.lease(
             one, now=1, until=2, token="t", limit=50, channels=[(1, "a"), (1, "b")]
         ),
-        outbox.next_due,
+        lambda one: outbox.next_due(one, now=1),
         lambda one: outbox.left_behind(one, 1, 50),
         lambda one: outbox.files_due(one, 1, 50),
         lambda one: journal.changes_since(one, 1, 5, 500),

@@ -62,7 +62,11 @@ async def running(url: str) -> AsyncIterator[Running]:
     await migrate(database)
     ids = Ids(7)
     stream = Stream(database, Presenter(Channels()), look_every=0.5)
-    writer = Writer(database, Record(database.dialect, ids), stream.committed)
+    writer = Writer(
+        database,
+        Record(database.dialect, ids),
+        lambda news: stream.committed(news.positions),
+    )
     await writer.start()
     row = {"id": 1, "slug": "main", "name": "Main", "time_zone": "UTC", "created_at": 0}
     await writer.execute(lambda connection: connection.execute(sa.insert(t.organisations), [row]))

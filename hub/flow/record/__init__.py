@@ -25,11 +25,12 @@ Outcome = int | Refusal | None
 
 
 class Recorded(Struct):
-    """What became of a batch: an outcome for each command, and how far each organisation's
-    journal reaches now."""
+    """What became of a batch: an outcome for each command, how far each organisation's journal
+    reaches now, and the names of the tables of states that changed."""
 
     outcomes: list[Outcome]
     positions: dict[int, int]
+    tables: set[str]
 
 
 class Record:
@@ -56,7 +57,8 @@ class Record:
                 outcomes.append(fold.apply(command))
             except Refusal as refusal:
                 outcomes.append(refusal)
-        return Recorded(outcomes, self._writer.write(connection, before, world, changes))
+        positions, tables = self._writer.write(connection, before, world, changes)
+        return Recorded(outcomes, positions, tables)
 
 
 __all__ = ["Outcome", "Record", "Recorded"]

@@ -158,17 +158,21 @@ class Writer:
 
     def write(
         self, connection: Connection, before: Snapshot, world: World, changes: Changes
-    ) -> dict[int, int]:
-        """Write everything; answers with the last position of each organisation it moved."""
+    ) -> tuple[dict[int, int], set[str]]:
+        """Write everything; answers with the last position of each organisation it moved, and the
+        tables of states it wrote to."""
+        tables: set[str] = set()
         for name, table, keys in _STATES:
-            self._write_states(connection, table, keys, before.states[name], getattr(world, name))
+            known, now = before.states[name], getattr(world, name)
+            if self._write_states(connection, table, keys, known, now):
+                tables.add(table.name)
         for table, keys in _PLAIN_INSERTS:
             if rows := changes.inserts.get(table.name):
                 connection.execute(_INSERTS[table.name], _ordered(rows, keys))
         self._write_external(connection, before.external, world.external)
         if changes.deliveries:
             connection.execute(self._keep, list(changes.deliveries.values()))
-        return self._write_journal(connection, changes)
+        return self._write_journal(connection, changes), tables
 
     def _write_states(
         self,
@@ -177,7 +181,7 @@ class Writer:
         keys: tuple[str, ...],
         before: dict[Any, Any],
         after: dict[Any, Any],
-    ) -> None:
+    ) -> bool:
         new: list[Row] = []
         changed: list[Row] = []
         columns: set[str] = set()  # that differ in any row: an index of no other is touched
@@ -203,6 +207,7 @@ class Writer:
                 for row in changed
             ]
             connection.execute(_update(table, keys, names), rows)
+        return bool(new or changed)
 
     def _write_external(
         self,

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from hub.flow.record import Outcome, Record
-from hub.flow.writer.commit import Committer, Settled, Transaction
+from hub.flow.writer.commit import Committer, News, Settled, Transaction
 from hub.flow.writer.lanes import Item, Lanes, Unavailable
 from hub.rules.commands import Command
 from hub.rules.states import Refusal
@@ -33,11 +33,11 @@ LOOK_EVERY = 1.0
 
 
 class Writer:
-    """Commits for everybody. ``committed`` is called on the main loop with how far each
-    organisation's journal reaches, before the callers are answered."""
+    """Commits for everybody. ``committed`` is called on the main loop with what is new, before the
+    callers are answered."""
 
     def __init__(
-        self, database: Database, record: Record, committed: Callable[[dict[int, int]], None]
+        self, database: Database, record: Record, committed: Callable[[News], None]
     ) -> None:
         self._database = database
         self._record = record
@@ -138,10 +138,10 @@ class Writer:
                 await self._wake.wait()
         await engine.dispose()
 
-    def _answer(self, items: list[Item], answers: list[Any], positions: dict[int, int]) -> None:
+    def _answer(self, items: list[Item], answers: list[Any], news: News) -> None:
         self._under_way = 0
-        if positions:
-            self._committed(positions)
+        if news.positions:
+            self._committed(news)
         for item, answer in zip(items, answers, strict=True):
             if item.future.done():
                 continue
@@ -162,4 +162,4 @@ def _pause(seconds: float) -> None:
     await_only(asyncio.sleep(seconds))
 
 
-__all__ = ["Transaction", "Unavailable", "Writer"]
+__all__ = ["News", "Transaction", "Unavailable", "Writer"]

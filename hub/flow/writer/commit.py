@@ -18,10 +18,11 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from msgspec import Struct
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from hub.flow.record import Outcome, Record
+from hub.flow.record import Outcome, Record, Recorded
 from hub.flow.writer.faults import Fault, classify
 from hub.flow.writer.lanes import Item, Unavailable
 from hub.rules.commands import Command
@@ -36,8 +37,21 @@ RECONNECTS = 5
 SETTLE_TRIES = 12
 """How often a commit in doubt is asked about, about 15 seconds in all."""
 
-Settled = tuple[list[Any], dict[int, int]]
-"""An answer for each item (an exception for one that failed), and how far journals reach."""
+
+class News(Struct):
+    """What a commit has changed: how far journals reach, and which tables of states."""
+
+    positions: dict[int, int] = {}
+    tables: set[str] = set()
+
+    def add(self, other: News | Recorded) -> None:
+        """And what another has changed after it."""
+        self.positions.update(other.positions)
+        self.tables.update(other.tables)
+
+
+Settled = tuple[list[Any], News]
+"""An answer for each item (an exception for one that failed), and the news."""
 
 _MARK = sa.update(t.meta).where(*bound(name=t.meta.c.key)).values(value=sa.bindparam("mark"))
 _FIND_MARK = sa.select(t.meta.c.value).where(*bound(name=t.meta.c.key)).with_for_update()
@@ -49,13 +63,13 @@ class Transaction:
 
     def __init__(self, connection: Connection, record: Record) -> None:
         self.connection = connection
-        self.positions: dict[int, int] = {}
+        self.news = News()
         self._record = record
 
     def record(self, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands, in the same transaction as everything else of the function."""
         recorded = self._record.apply(self.connection, commands)
-        self.positions |= recorded.positions
+        self.news.add(recorded)
         return recorded.outcomes
 
 
@@ -112,11 +126,12 @@ class Committer:
     def _halve(self, items: list[Item], error: Exception) -> Settled:
         """The fault of one item is its own."""
         if len(items) == 1:
-            return [error], {}
+            return [error], News()
         half = len(items) // 2
-        answers, positions = self.settle(items[:half])
+        answers, news = self.settle(items[:half])
         more, later = self.settle(items[half:])
-        return answers + more, positions | later
+        news.add(later)
+        return answers + more, news
 
     def _attempt(self, items: list[Item]) -> Settled:
         """One transaction with all of ``items``."""
@@ -138,14 +153,14 @@ class Committer:
     def _carry_out(self, connection: Connection, items: list[Item]) -> Settled:
         """Functions one by one, and the commands between two of them together."""
         answers: list[Any] = [None] * len(items)
-        positions: dict[int, int] = {}
+        news = News()
         place = 0
         while place < len(items):
             work = items[place].work
             if callable(work):
                 transaction = Transaction(connection, self._record)
                 answers[place] = work(transaction)
-                positions |= transaction.positions
+                news.add(transaction.news)
                 place += 1
                 continue
             together: list[Sequence[Command]] = []
@@ -155,12 +170,12 @@ class Committer:
                     break
                 together.append(work)
             recorded = self._record.apply(connection, [one for each in together for one in each])
-            positions |= recorded.positions
+            news.add(recorded)
             outcomes = iter(recorded.outcomes)
             for commands in together:
                 answers[place] = [next(outcomes) for _ in commands]
                 place += 1
-        return answers, positions
+        return answers, news
 
     # ------------------------------------------------------------------ in doubt
 
@@ -189,4 +204,4 @@ class Committer:
 
 
 def _unavailable(items: list[Item], why: str) -> Settled:
-    return [Unavailable(why) for _ in items], {}
+    return [Unavailable(why) for _ in items], News()
