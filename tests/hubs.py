@@ -22,6 +22,7 @@ EMAIL = "ana@example.com"
 PASSWORD = "correct-horse-battery"
 START_LIMIT = 40.0
 _ADDRESS = re.compile(r"Channel Hub is running: (http://\S+?)/\s")
+_AT_WORK = "Channel Hub works in the background"
 
 
 def wait_for(
@@ -74,27 +75,39 @@ class HubProcess:
     def start(self, *, port: int = 0) -> Self:
         """Start and wait until it answers; ``port`` 0 is any free one."""
         self._arguments[1] = str(port)
+        self._launch(self.command, *self._arguments)
+        self.base_url = wait_for(self._address, what="the hub's address", limit=START_LIMIT)
+        wait_for(self._ready, what="the hub's readiness", limit=START_LIMIT)
+        return self
+
+    def start_worker(self) -> Self:
+        """``hub worker`` in place of a hub that serves; wait until it works."""
+        self._launch("worker", *self._arguments[2:])
+        wait_for(lambda: self._lives() and _AT_WORK in self.output, what="a hub at work")
+        return self
+
+    def _launch(self, *arguments: str) -> None:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", self.command, *self._arguments],
+                [sys.executable, "-m", "hub.cli", *arguments],
                 cwd=self.folder,
                 env=self._environ,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.base_url = wait_for(self._address, what="the hub's address", limit=START_LIMIT)
-        wait_for(self._ready, what="the hub's readiness", limit=START_LIMIT)
-        return self
 
-    def _address(self) -> str | None:
+    def _lives(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             raise AssertionError(f"the hub ended at once:\n{self.output}")
+        return True
+
+    def _address(self) -> str | None:
+        self._lives()
         found = _ADDRESS.search(self.output)
         return found[1] if found else None
 
     def _ready(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
-            raise AssertionError(f"the hub ended at once:\n{self.output}")
+        self._lives()
         try:
             return httpx2.get(f"{self.base_url}/readyz", timeout=5).status_code == 200
         except httpx2.HTTPError:

@@ -26,6 +26,13 @@ def serve(config: HubConfig) -> int:
     return run(config)
 
 
+def work(config: HubConfig) -> int:
+    """Do a hub's background work until a signal; the exit code."""
+    from hub.app.serve import work as run  # noqa: PLC0415
+
+    return run(config)
+
+
 def demo(config: HubConfig) -> int:
     """Run a hub with conversations to look at, on a folder that is thrown away."""
     from hub.app.serve import demo as run  # noqa: PLC0415
@@ -44,4 +51,5 @@ __all__ = [
     "replay",
     "serve",
     "set_password",
+    "work",
 ]

@@ -108,26 +108,29 @@ class Hub:
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
 
-    async def start(self) -> None:
-        """Everything: channels, outbox, stream. Raises ``StartupError``."""
+    async def start(self, *, greets: bool = True) -> None:
+        """Everything: channels, outbox, stream. ``greets``: somebody will be shown the first
+        admin's password, so it may be made. Raises ``StartupError``."""
         self._only_one()
         await self.open()
         try:
-            await self._start()
+            await self._start(greets=greets)
         except Unavailable as error:
             raise StartupError(f"the database cannot be used: {self.writer.trouble}") from error
 
-    async def _start(self) -> None:
+    async def _start(self, *, greets: bool) -> None:
         await self.load_channels()
         self.intake.unverified = await self.replay.count_unverified()
         if self.config.hub.redis is not None:
             from hub.flow.relay import Relay  # noqa: PLC0415 — a tenth of a second
 
-            self._relay = Relay(self.config.hub.redis, self.stream.committed)
+            self._relay = Relay(self.config.hub.redis, self._heard)
             self._relay.start()
         await self.outbox.start()
         self.fetcher.start()
         self.replay.start()
+        if not greets:
+            return
         # Last of all: a password that was made and not shown would lock everybody out.
         self.first_admin = await self.writer.execute(
             lambda connection: ensure_admin(connection, self.ids, self.organisations, self._environ)
@@ -218,6 +221,12 @@ class Hub:
             self.fetcher.wake()
         if self._relay is not None:
             self._relay.committed(news.positions)
+
+    def _heard(self, positions: dict[int, int]) -> None:
+        """Another process has committed something."""
+        self.stream.committed(positions)
+        self.outbox.wake()
+        self.fetcher.wake()
 
     # ------------------------------------------------------------------ channels
 

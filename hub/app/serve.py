@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from hub.app.errors import StartupError
 from hub.app.hub import Hub
 from hub.app.logs import set_up_logs
 from hub.config import HubConfig
+from hub.store.database import Database
 
 log = structlog.get_logger()
 
@@ -53,17 +54,50 @@ def demo(config: HubConfig) -> int:
         return serve(msgspec.structs.replace(config, hub=section), demo=True)
 
 
-async def _serve(
-    config: HubConfig, environ: Mapping[str, str], listening: socket.socket, *, demo: bool
-) -> None:
+def work(config: HubConfig, environ: Mapping[str, str] = os.environ) -> int:
+    """The background work alone, beside processes that serve, until a signal; the exit code."""
+    set_up_logs(serving=True)
+    if Database(config.hub.database).path is not None:
+        raise StartupError(
+            "hub worker needs PostgreSQL: on SQLite one process, hub serve, does everything"
+        )
+    uvloop.run(_work(config, environ))
+    return 0
+
+
+async def _work(config: HubConfig, environ: Mapping[str, str]) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with _running(config, environ, greets=False) as hub:
+        count = sum(1 for _ in hub.channels)
+        sys.stdout.write(f"\nChannel Hub works in the background: {count} channels\n\n")
+        sys.stdout.flush()
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def _running(
+    config: HubConfig, environ: Mapping[str, str], *, greets: bool
+) -> AsyncGenerator[Hub]:
     hub = Hub(config, environ)
     try:
-        await hub.start()
+        await hub.start(greets=greets)
     except BaseException:
         if hasattr(hub, "writer"):
             await hub.close()
         raise
     try:
+        yield hub
+    finally:
+        await hub.stop()
+
+
+async def _serve(
+    config: HubConfig, environ: Mapping[str, str], listening: socket.socket, *, demo: bool
+) -> None:
+    async with _running(config, environ, greets=True) as hub:
         if demo:
             await fill(hub)
         server = _Server(
@@ -85,8 +119,6 @@ async def _serve(
         )
         _greet(hub, listening)
         await server.serve(sockets=[listening])
-    finally:
-        await hub.stop()
 
 
 class _Server(uvicorn.Server):

@@ -44,6 +44,10 @@ def _serve(options: argparse.Namespace) -> int:
     return app.serve(_load(options))
 
 
+def _worker(options: argparse.Namespace) -> int:
+    return app.work(_load(options))
+
+
 def _demo(options: argparse.Namespace) -> int:
     return app.demo(_load(options))
 
@@ -109,6 +113,7 @@ def _openapi(options: argparse.Namespace) -> int:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
+    "worker": _worker,
     "demo": _demo,
     "check": _check,
     "user add": _add_user,

@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         serving.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
         serving.add_argument("--port", type=_port, help="port to listen on (default: 8000)")
 
+    add("worker", "Do the background work alone, beside hub serve on PostgreSQL.", configured)
     initialise = add("init", "Write a commented configuration to start from.")
     initialise.add_argument("file", nargs="?", type=Path, default=Path("hub.toml"))
 

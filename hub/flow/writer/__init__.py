@@ -112,7 +112,7 @@ class Writer:
 
     def _run_thread(self) -> None:
         engine = self._database.sync_engine()
-        self._committer = Committer(engine, self._record, time.sleep, name="sqlite")
+        self._committer = Committer(engine, self._record, time.sleep)
         rested = True
         while (items := self._lanes.wait(None if rested else REST)) is not None:
             if items:
@@ -126,7 +126,7 @@ class Writer:
 
     async def _run_task(self) -> None:
         engine = self._database.async_engine(pool_size=1, max_overflow=0)
-        committer = Committer(engine.sync_engine, self._record, _pause, name=str(self._record.node))
+        committer = Committer(engine.sync_engine, self._record, _pause)
         self._committer = committer
         while not self._lanes.ended:
             self._wake.clear()

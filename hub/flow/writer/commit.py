@@ -28,6 +28,7 @@ from hub.flow.writer.lanes import Item, Unavailable
 from hub.rules.commands import Command
 from hub.store import tables as t
 from hub.store.database import prove_writable
+from hub.store.ids import NODES
 from hub.store.statements import bound
 
 log = structlog.get_logger()
@@ -86,16 +87,13 @@ class Committer:
     """Commits batches on one engine. ``pause`` waits some seconds, in the way of the thread or
     task that calls it."""
 
-    def __init__(
-        self, engine: Engine, record: Record, pause: Callable[[float], None], *, name: str
-    ) -> None:
+    def __init__(self, engine: Engine, record: Record, pause: Callable[[float], None]) -> None:
         self.trouble: str | None = None
         """Why the last batch could not be committed; ``None`` when it could."""
         self._engine = engine
         self._record = record
         self._pause = pause
         self._marks = engine.dialect.name == "postgresql"
-        self._name = f"writer {name}"
 
     def settle(self, items: list[Item]) -> Settled:
         """Commit ``items``; whatever goes wrong is in the answers."""
@@ -178,6 +176,11 @@ class Committer:
         return answers, news
 
     # ------------------------------------------------------------------ in doubt
+
+    @property
+    def _name(self) -> str:
+        """Of this process's row; known once it has taken its number."""
+        return f"writer {self._record.node % NODES}"
 
     def _leave(self, connection: Connection, mark: str) -> None:
         if not connection.execute(_MARK, {"name": self._name, "mark": mark}).rowcount:
