@@ -33,6 +33,7 @@ from hub.flow.channels import Channels
 from hub.flow.compose import Composer
 from hub.flow.host import Channel, Limits, load_channel, now_ms
 from hub.flow.intake import Intake
+from hub.flow.machinery import Machinery, Work
 from hub.flow.media import Fetcher, MediaLinks
 from hub.flow.outbox import LEASE, Outbox
 from hub.flow.record import Record
@@ -73,6 +74,7 @@ class Hub:
         self._lock: IO[str] | None = None
         self._relay: Relay | None = None
         self.channels = Channels()
+        self.work = Work()
         self._paused: dict[ChannelKey, str] = {}
 
     async def open(self) -> None:
@@ -100,11 +102,10 @@ class Hub:
         self.replay = Replay(self.database, self.blobs, self.channels, self.intake)
         self.composer = Composer(self.database, self.channels, self.ids)
         self.sessions = Sessions(self.database, self.writer)
-        self.outbox = Outbox(
-            self.database,
-            self.writer,
-            self.channels,
-            lease=int(self._environ.get("HUB_LEASE_MS", LEASE)),
+        lease = self._environ.get("HUB_LEASE_MS")
+        self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
+        self.machinery = Machinery(
+            self.database, self.writer, self.stream, self.work, lease=int(lease) if lease else None
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
 
@@ -123,11 +124,12 @@ class Hub:
         if self.config.hub.redis is not None:
             from hub.flow.relay import Relay  # noqa: PLC0415 — a tenth of a second
 
-            self._relay = Relay(self.config.hub.redis, self.stream.committed)
+            self._relay = Relay(self.config.hub.redis, self._heard)
             self._relay.start()
         await self.outbox.start()
         self.fetcher.start()
         self.replay.start()
+        await self.machinery.start(self.organisations.values())
         # Last of all: a password that was made and not shown would lock everybody out.
         self.first_admin = await self.writer.execute(
             lambda connection: ensure_admin(connection, self.ids, self.organisations, self._environ)
@@ -140,6 +142,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Let what is under way end, and let go of everything."""
+        await self.machinery.stop()
         await self.replay.stop()
         await self.fetcher.stop()
         await self.outbox.stop()
@@ -210,8 +213,14 @@ class Hub:
             ) from error
         log.info("database.ready", revision_before=before)
 
+    def _heard(self, positions: dict[int, int]) -> None:
+        """Another process has committed."""
+        self.stream.committed(positions)
+        self.machinery.committed(positions)
+
     def _committed(self, positions: dict[int, int]) -> None:
         self.stream.committed(positions)
+        self.machinery.committed(positions)
         self.outbox.wake()
         self.fetcher.wake()
         if self._relay is not None:

@@ -99,6 +99,17 @@ class Stream:
         if pump is not None:
             pump.announce(make())
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._pumps)
+
+    def tell(self, organisation_id: int, member_id: int, message: bytes) -> None:
+        """Send a message without a position to one member, wherever they watch."""
+        pump = self._pumps.get(organisation_id)
+        if pump is not None:
+            pump.tell(member_id, message)
+
     @contextlib.asynccontextmanager
     async def subscribed(self, subscriber: Subscriber) -> AsyncGenerator[Subscriber]:
         """A place among the watchers, as long as the context lasts."""
@@ -205,6 +216,11 @@ class _Pump:
         message = _encoder.encode(shapes.StreamFrame(from_=position, to=position, changes=[change]))
         for subscriber in self._subscribers:
             if subscriber.scope.sees(channel.id):
+                subscriber.offer(message)
+
+    def tell(self, member_id: int, message: bytes) -> None:
+        for subscriber in self._subscribers:
+            if subscriber.member_id == member_id:
                 subscriber.offer(message)
 
     async def _run(self) -> None:
