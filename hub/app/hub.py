@@ -105,7 +105,12 @@ class Hub:
         lease = self._environ.get("HUB_LEASE_MS")
         self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
         self.machinery = Machinery(
-            self.database, self.writer, self.stream, self.work, lease=int(lease) if lease else None
+            self.database,
+            self.writer,
+            self.stream,
+            self.work,
+            self.config.mail,
+            lease=int(lease) if lease else None,
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
 

@@ -1,4 +1,5 @@
-"""What works in the background for whoever needs it, put together: consumers, jobs, clock.
+"""What works in the background for whoever needs it, put together: consumers, jobs, clock,
+notices.
 
 Who wants something done there adds it to ``Work`` before the hub starts.
 """
@@ -10,10 +11,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from hub.config import MailConfig
 from hub.flow.clock import Clock, Timer
 from hub.flow.consumers import LEASE, Consumer, Consumers
 from hub.flow.jobs import JobFeed, JobKind, Jobs
 from hub.flow.jobs.runner import LEASE as JOB_LEASE
+from hub.flow.notices import Mailer, Notices
+from hub.flow.notices.sender import LEASE as NOTICE_LEASE
 from hub.flow.stream import Stream
 from hub.flow.writer import Writer
 from hub.store import leases
@@ -37,6 +41,7 @@ class Machinery:
         writer: Writer,
         stream: Stream,
         work: Work,
+        mail: MailConfig | None,
         *,
         lease: int | None = None,
     ) -> None:
@@ -46,6 +51,8 @@ class Machinery:
         self.clock = Clock(database, writer, work.timers)
         self.feed = JobFeed(database, stream)
         self.jobs = Jobs(database, writer, work.jobs, self.feed.changed, lease=lease or JOB_LEASE)
+        mailer = None if mail is None else Mailer(mail)
+        self.notices = Notices(database, writer, mailer, lease=lease or NOTICE_LEASE)
 
     async def start(self, organisation_ids: Iterable[int]) -> None:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""
@@ -55,9 +62,11 @@ class Machinery:
         await self.jobs.start()
         self.clock.start()
         self.feed.start()
+        await self.notices.start()
 
     async def stop(self) -> None:
         """End."""
+        await self.notices.stop()
         await self.feed.stop()
         await self.clock.stop()
         await self.jobs.stop()
@@ -67,3 +76,4 @@ class Machinery:
         """The journals of these organisations reach so far now. Call on the main loop."""
         self.consumers.committed(positions)
         self.clock.wake()
+        self.notices.wake()

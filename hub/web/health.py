@@ -31,6 +31,8 @@ class Readiness(Struct):
     status: str
     trouble: list[str]
     channels: dict[str, str]
+    warnings: list[str]
+    """What somebody should look at, though the hub works."""
 
 
 @get("/healthz", opt=right(PUBLIC), tags=["Health"], summary="Alive")
@@ -47,8 +49,14 @@ async def ready(request: Web) -> Response[Readiness]:
     states = {f"{one.organisation}/{one.id}": one.health.state for one in running.channels}
     states |= {f"{one.organisation}/{one.id}": "off" for one in running.channels.all_failed}
     fine = not trouble
+    waiting = await running.machinery.notices.trouble() if fine else None
     return Response(
-        Readiness(status="ok" if fine else "unready", trouble=trouble, channels=states),
+        Readiness(
+            status="ok" if fine else "unready",
+            trouble=trouble,
+            channels=states,
+            warnings=[] if waiting is None else [waiting],
+        ),
         status_code=200 if fine else 503,
     )
 
@@ -115,4 +123,9 @@ def _machinery(running: Parts) -> Iterable[Metric]:
     )
     for (kind, outcome), count in machinery.clock.fired.items():
         fired.add_metric((kind, outcome), count)
-    return lag, parked, jobs, fired
+    mails = CounterMetricFamily(
+        "hub_notices", "Attempts to mail a notice by what came of them", labels=("outcome",)
+    )
+    for outcome, count in machinery.notices.outcomes.items():
+        mails.add_metric((outcome,), count)
+    return lag, parked, jobs, fired, mails
