@@ -77,10 +77,10 @@ def mark(connection: Connection, what: str, number: int) -> None:
     connection.execute(sa.insert(marks), [{"what": what, "number": number}])
 
 
-def message(ids: Ids, text: str, external_id: str) -> c.Command:
+def message(ids: Ids, text: str, external_id: str, organisation_id: int = ORG) -> c.Command:
     """The command that a customer's text becomes."""
     return c.ReceiveMessage(
-        organisation_id=ORG,
+        organisation_id=organisation_id,
         at=int(time.time() * 1000),
         entry_id=ids.new(),
         channel_id="sms",

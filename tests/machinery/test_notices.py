@@ -6,19 +6,19 @@ import asyncio
 import email
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from email.message import Message
 from email.policy import default
 from typing import Any, Literal
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP as Server
+from aiosmtpd import smtp
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 from hub.config import MailConfig
+from hub.flow.host import now_ms
 from hub.flow.notices import Mailer, Notices, sender
 from hub.plugin import Secret
 from hub.store import notices as store
@@ -39,7 +39,7 @@ class Post:
         self.asked: Counter[str] = Counter()
 
     async def handle_RCPT(  # noqa: N802 — the name aiosmtpd calls
-        self, _server: Server, _session: Session, envelope: Envelope, address: str, _options: Any
+        self, _server: smtp.SMTP, _session: Session, envelope: Envelope, address: str, _options: Any
     ) -> str:
         self.asked[address] += 1
         if address.startswith("nobody@"):
@@ -48,7 +48,7 @@ class Post:
         return "250 OK"
 
     async def handle_DATA(  # noqa: N802 — the name aiosmtpd calls
-        self, server: Server, _session: Session, envelope: Envelope
+        self, server: smtp.SMTP, _session: Session, envelope: Envelope
     ) -> str:
         answer = self.answers.pop(0) if self.answers else "250 OK"
         if answer[0] not in "45":
@@ -70,38 +70,41 @@ class Post:
         return email.message_from_bytes(content, policy=default)
 
 
-@contextmanager
-def post(tls: Literal["starttls", "tls", "none"] = "none", **options: Any) -> Iterator[
-    tuple[Post, Callable[..., MailConfig]]
-]:  # fmt: skip
+@asynccontextmanager
+async def post(
+    tls: Literal["starttls", "tls", "none"] = "none", **options: Any
+) -> AsyncIterator[tuple[Post, Callable[..., MailConfig]]]:
     """A mail server, and how to reach it."""
     mind = Post()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    AUTHORITY.issue_cert("localhost").configure_cert(context)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
     if tls == "starttls":
         options |= {"tls_context": context, "require_starttls": True}
-    if tls == "tls":
-        options["ssl_context"] = context
-    server = Controller(mind, hostname="localhost", port=0, **options)
-    server.start()
+    if "auth_required" in options:
+        options["authenticator"] = mind.log_in
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: smtp.SMTP(mind, hostname="post.example.com", loop=loop, **options),
+        "127.0.0.1",
+        0,
+        ssl=context if tls == "tls" else None,
+    )
+
+    def config(**changed: Any) -> MailConfig:
+        values = {
+            "host": "127.0.0.1",
+            "port": server.sockets[0].getsockname()[1],
+            "tls": tls,
+            "username": None,
+            "password": None,
+            "sender": "Channel Hub <hub@example.com>",
+        }
+        return MailConfig(**{**values, **changed})
+
     try:
-        assert server.server is not None
-        (port, *_) = {one.getsockname()[1] for one in server.server.sockets}
-
-        def config(**changed: Any) -> MailConfig:
-            values = {
-                "host": "localhost",
-                "port": port,
-                "tls": tls,
-                "username": None,
-                "password": None,
-                "sender": "Channel Hub <hub@example.com>",
-            }
-            return MailConfig(**{**values, **changed})
-
         yield mind, config
     finally:
-        server.stop()
+        server.close()
 
 
 @pytest.fixture(autouse=True)
@@ -126,16 +129,15 @@ async def sending(rig: Rig, config: MailConfig | None) -> AsyncIterator[Notices]
 
 async def queue(rig: Rig, recipient: str, subject: str = "Welcome", **more: Any) -> int:
     id_ = rig.ids.new()
-    values = {
+    values: dict[str, Any] = {
         "organisation_id": ORG,
         "recipient": recipient,
         "subject": subject,
         "text": "Grüße, 你好 🙂\n.\nA line with a single dot stood above.",
-        "now": 1_800_000_000_000 if "now" not in more else more["now"],
+        "now": now_ms(),
+        **more,
     }
-    values["now"] = more.get("now", 1_700_000_000_000)
-    more.pop("now", None)
-    await rig.write(lambda connection: store.queue(connection, id_, **values, **more))
+    await rig.write(lambda connection: store.queue(connection, id_, **values))
     return id_
 
 
@@ -153,11 +155,9 @@ async def ended(rig: Rig, id_: int) -> Any:
 async def test_it_arrives_as_it_was_written(
     rig: Rig, tls: Literal["starttls", "tls", "none"]
 ) -> None:
-    mind = Post()
-    with post(tls) as (mind, config):
-        async with sending(rig, config()):
-            id_ = await queue(rig, "ben@example.com", "Grüße 🙂", html="<p>Grüße</p>")
-            row = await ended(rig, id_)
+    async with post(tls) as (mind, config), sending(rig, config()):
+        id_ = await queue(rig, "ben@example.com", "Grüße 🙂", html="<p>Grüße</p>")
+        row = await ended(rig, id_)
     assert (row.state, row.reason, row.attempts) == ("sent", None, 1)
     (envelope,) = mind.taken
     assert (envelope.mail_from, envelope.rcpt_tos) == ("hub@example.com", ["ben@example.com"])
@@ -176,38 +176,26 @@ async def test_it_arrives_as_it_was_written(
 
 
 async def test_a_login(rig: Rig) -> None:
-    with post("starttls") as (mind, config):
-        pass
-    mind = Post()
-    with post("starttls", auth_required=True, authenticator=lambda *a: mind.log_in(*a)) as (
-        server,
-        config,
-    ):
+    async with post("starttls", auth_required=True) as (mind, config):
         async with sending(rig, config(username="hub", password=Secret("wrong"))) as notices:
-            id_ = await queue(rig, "ben@example.com", now=_now())
+            id_ = await queue(rig, "ben@example.com")
             told = await until(notices.trouble)
             assert "1 notices wait to be mailed: The mail server refuses: 535" in told
             assert "wrong" not in told
-        assert server.taken == []
+        assert mind.taken == []
         async with sending(rig, config(username="hub", password=Secret("right"))) as notices:
             row = await ended(rig, id_)
             assert await notices.trouble() is None
     assert (row.state, row.reason) == ("sent", None)
     assert set(mind.logins) == {"hub"}
-    assert len(server.taken) == 1
-
-
-def _now() -> int:
-    from hub.flow.host import now_ms
-
-    return now_ms()
+    assert len(mind.taken) == 1
 
 
 async def test_a_certificate_nobody_trusts_is_given_nothing(rig: Rig) -> None:
-    with post("starttls") as (mind, config):
+    async with post("starttls") as (mind, config):
         notices = Notices(rig.database, rig.writer, Mailer(config()))
         await notices.start()
-        await queue(rig, "ben@example.com", now=_now())
+        await queue(rig, "ben@example.com")
         told = await until(notices.trouble)
         await notices.stop()
     assert "certificate" in told.lower()
@@ -216,11 +204,10 @@ async def test_a_certificate_nobody_trusts_is_given_nothing(rig: Rig) -> None:
 
 
 async def test_an_address_that_is_refused_fails_at_once(rig: Rig) -> None:
-    with post() as (mind, config):
-        async with sending(rig, config()):
-            refused = await queue(rig, "nobody@example.com")
-            broken = await queue(rig, "ben@example.com", subject="two\r\nBcc: all@example.com")
-            row, other = await ended(rig, refused), await ended(rig, broken)
+    async with post() as (mind, config), sending(rig, config()):
+        refused = await queue(rig, "nobody@example.com")
+        broken = await queue(rig, "ben@example.com", subject="two\r\nBcc: all@example.com")
+        row, other = await ended(rig, refused), await ended(rig, broken)
     assert (row.state, row.attempts) == ("failed", 1)
     assert row.reason == "550 5.1.1 no such person"
     assert (other.state, other.attempts) == ("failed", 1)
@@ -228,10 +215,10 @@ async def test_an_address_that_is_refused_fails_at_once(rig: Rig) -> None:
 
 
 async def test_a_passing_refusal_is_tried_again(rig: Rig) -> None:
-    with post() as (mind, config):
+    async with post() as (mind, config):
         mind.answers += ["451 come back later", "452 still no room"]
         async with sending(rig, config()) as notices:
-            id_ = await queue(rig, "ben@example.com", now=_now())
+            id_ = await queue(rig, "ben@example.com")
             row = await ended(rig, id_)
         assert notices.outcomes == {"deferred": 2, "sent": 1}
     assert (row.state, row.attempts) == ("sent", 3)
@@ -239,15 +226,17 @@ async def test_a_passing_refusal_is_tried_again(rig: Rig) -> None:
 
 
 async def test_what_is_refused_for_too_long_fails(rig: Rig) -> None:
-    with post() as (mind, config):
+    async with post() as (mind, config):
         mind.answers += ["451 come back later"]
         async with sending(rig, config()):
-            row = await ended(rig, await queue(rig, "ben@example.com", now=_now() - 25 * 3_600_000))
+            row = await ended(
+                rig, await queue(rig, "ben@example.com", now=now_ms() - 25 * 3_600_000)
+            )
     assert (row.state, row.reason) == ("failed", "451 come back later")
 
 
 async def test_no_answer_to_the_text_is_unknown_and_not_repeated(rig: Rig) -> None:
-    with post() as (mind, config):
+    async with post() as (mind, config):
         mind.answers += ["die"]
         async with sending(rig, config()):
             lost = await ended(rig, await queue(rig, "ben@example.com"))
@@ -263,38 +252,46 @@ async def test_one_whose_process_died_while_it_was_handed_over_is_unknown(rig: R
     id_, leased = await queue(rig, "ben@example.com"), await queue(rig, "ben@example.com")
 
     def die(connection: store.Connection) -> None:
-        store.lease(connection, token="dead", now=_now(), until=_now() + 200, limit=2)
+        store.lease(connection, token="dead", now=now_ms(), until=now_ms() + 200, limit=2)
         assert store.start(connection, id_, "dead")
 
     await rig.write(die)
-    with post() as (mind, config):
-        async with sending(rig, config()):
-            row, other = await ended(rig, id_), await ended(rig, leased)
+    async with post() as (mind, config), sending(rig, config()):
+        row, other = await ended(rig, id_), await ended(rig, leased)
     assert row.state == "unknown"
     assert (other.state, other.attempts) == ("sent", 2), "it had not begun: it is sent"
     assert len(mind.taken) == 1
 
 
 async def test_two_processes_send_each_once(rig: Rig) -> None:
-    with post() as (mind, config):
-        async with sending(rig, config()), sending(rig, config()):
-            ids = [await queue(rig, f"ben{number}@example.com") for number in range(12)]
-            rows = [await ended(rig, id_) for id_ in ids]
+    async with post() as (mind, config), sending(rig, config()), sending(rig, config()):
+        ids = [await queue(rig, f"ben{number}@example.com") for number in range(12)]
+        rows = [await ended(rig, id_) for id_ in ids]
     assert {row.state for row in rows} == {"sent"}
     assert len(mind.taken) == 12
 
 
 async def test_without_a_mail_server_they_wait_and_it_is_said(
-    rig: Rig, capsys: pytest.CaptureFixture[str]
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looked, logged, waits = asyncio.Event(), list[str](), store.waits
+
+    def look(connection: store.Connection, now: int) -> bool:
+        loop.call_soon_threadsafe(looked.set)
+        return waits(connection, now)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(store, "waits", look)
+    monkeypatch.setattr(sender.log, "warning", lambda event, **_: logged.append(event))
     async with sending(rig, None) as notices:
         assert await notices.trouble() is None
-        id_ = await queue(rig, "ben@example.com", now=_now())
+        id_ = await queue(rig, "ben@example.com")
         told = await until(notices.trouble)
         assert told.startswith("1 notices wait to be mailed: no mail server is configured")
-        for _ in range(20):
+        for _ in range(5):  # it looks again, and says it no more
+            looked.clear()
             notices.wake()
-            await asyncio.sleep(0)
-    with post() as (_mind, config):
-        async with sending(rig, config()):
-            assert (await ended(rig, id_)).state == "sent"
+            await looked.wait()
+        assert logged.count("notices.not_configured") == 1
+    async with post() as (_mind, config), sending(rig, config()):
+        assert (await ended(rig, id_)).state == "sent"
