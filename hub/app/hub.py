@@ -102,6 +102,9 @@ class Hub:
         self.replay = Replay(self.database, self.blobs, self.channels, self.intake)
         self.composer = Composer(self.database, self.channels, self.ids)
         self.sessions = Sessions(self.database, self.writer)
+        mail = self.config.mail
+        if mail is not None and mail.password is not None:
+            withhold([mail.password.reveal()])
         lease = self._environ.get("HUB_LEASE_MS")
         self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
         self.machinery = Machinery(
@@ -109,7 +112,7 @@ class Hub:
             self.writer,
             self.stream,
             self.work,
-            self.config.mail,
+            mail,
             lease=int(lease) if lease else None,
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)

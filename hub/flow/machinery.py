@@ -7,7 +7,7 @@ Who wants something done there adds it to ``Work`` before the hub starts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -16,12 +16,15 @@ from hub.flow.clock import Clock, Timer
 from hub.flow.consumers import LEASE, Consumer, Consumers
 from hub.flow.jobs import JobFeed, JobKind, Jobs
 from hub.flow.jobs.runner import LEASE as JOB_LEASE
-from hub.flow.notices import Mailer, Notices
+from hub.flow.notices import Notices
 from hub.flow.notices.sender import LEASE as NOTICE_LEASE
 from hub.flow.stream import Stream
 from hub.flow.writer import Writer
 from hub.store import leases
 from hub.store.database import Database
+
+if TYPE_CHECKING:
+    from hub.flow.notices.mail import Mailer
 
 
 class Work(Struct, kw_only=True):
@@ -51,8 +54,7 @@ class Machinery:
         self.clock = Clock(database, writer, work.timers)
         self.feed = JobFeed(database, stream)
         self.jobs = Jobs(database, writer, work.jobs, self.feed.changed, lease=lease or JOB_LEASE)
-        mailer = None if mail is None else Mailer(mail)
-        self.notices = Notices(database, writer, mailer, lease=lease or NOTICE_LEASE)
+        self.notices = Notices(database, writer, _mailer(mail), lease=lease or NOTICE_LEASE)
 
     async def start(self, organisation_ids: Iterable[int]) -> None:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""
@@ -77,3 +79,11 @@ class Machinery:
         self.consumers.committed(positions)
         self.clock.wake()
         self.notices.wake()
+
+
+def _mailer(config: MailConfig | None) -> Mailer | None:
+    if config is None:
+        return None
+    from hub.flow.notices.mail import Mailer  # noqa: PLC0415 — not needed by every hub
+
+    return Mailer(config)

@@ -45,10 +45,14 @@ _encoder = msgspec.json.Encoder()
 class Subscriber:
     """One client: how it sees, what it shows, and what it has not been sent yet."""
 
-    def __init__(self, organisation: Organisation, scope: Scope, member_id: int) -> None:
+    def __init__(
+        self, organisation: Organisation, scope: Scope, member_id: int, *, only_frames: bool = False
+    ) -> None:
         self.organisation = organisation
         self.scope = scope
         self.member_id = member_id
+        self.only_frames = only_frames
+        """It is sent nothing that has no position."""
         self.shows: Filter | None = None
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         """Messages to send; ``None`` ends the stream."""
@@ -220,7 +224,7 @@ class _Pump:
 
     def tell(self, member_id: int, message: bytes) -> None:
         for subscriber in self._subscribers:
-            if subscriber.member_id == member_id:
+            if subscriber.member_id == member_id and not subscriber.only_frames:
                 subscriber.offer(message)
 
     async def _run(self) -> None:

@@ -19,7 +19,8 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 from hub.config import MailConfig
 from hub.flow.host import now_ms
-from hub.flow.notices import Mailer, Notices, sender
+from hub.flow.notices import Notices, sender
+from hub.flow.notices.mail import Mailer
 from hub.plugin import Secret
 from hub.store import notices as store
 from hub.store import tables as t
@@ -54,7 +55,7 @@ class Post:
         if answer[0] not in "45":
             self.taken.append(envelope)
         if answer == "die":
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return "250 OK"
         return answer

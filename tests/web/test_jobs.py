@@ -7,6 +7,7 @@ import itertools
 import json
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from websockets.sync.client import connect
 
@@ -64,3 +65,15 @@ def test_it_is_shown_live_to_its_owner(hub: HubProcess, ana: Client, viewer: Cli
                 break
         assert message["job"] == ana.get(f"jobs/{job}")
         assert "position" not in message
+
+
+def test_who_polls_is_answered_with_frames_alone(ana: Client, hub: HubProcess) -> None:
+    position = ana.get("changes", since=0)
+    at = position.get("to", position.get("position"))
+    job = add_job(hub, ana)
+    with ThreadPoolExecutor(1) as pool:
+        polled = pool.submit(ana.get, "changes", since=at, wait=2)
+        with contextlib.closing(hub.client()) as other:
+            other.post(f"jobs/{job}/cancel")
+        frame = polled.result()
+    assert (frame["from"], frame["to"], frame["changes"]) == (at, at, [])

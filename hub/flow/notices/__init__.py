@@ -4,7 +4,6 @@ Whoever has something to say queues a row with ``hub.store.notices.queue`` in it
 ``Notices`` hands it to the mail server, at most once.
 """
 
-from hub.flow.notices.mail import Mailer, Refused, Unsettled
 from hub.flow.notices.sender import Notices
 
-__all__ = ["Mailer", "Notices", "Refused", "Unsettled"]
+__all__ = ["Notices"]

@@ -18,21 +18,10 @@ from email.utils import format_datetime, parseaddr
 import aiosmtplib
 
 from hub.config import MailConfig
+from hub.flow.notices.outcomes import Refused, Unsettled
 from hub.store.notices import Notice
 
 TIMEOUT = 30.0
-
-
-class Refused(Exception):
-    """The mail was not sent. ``final``: and never will be."""
-
-    def __init__(self, reason: str, *, final: bool) -> None:
-        super().__init__(reason)
-        self.final = final
-
-
-class Unsettled(Exception):
-    """Nobody knows whether the mail was sent."""
 
 
 class Mailer:

@@ -8,15 +8,15 @@ again by itself.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import secrets
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import structlog
 
 from hub.flow.host import now_ms
-from hub.flow.notices.mail import Mailer, Refused, Unsettled
+from hub.flow.notices.outcomes import Refused, Unsettled
 from hub.flow.waiting import woken
 from hub.flow.writer import Unavailable, Writer
 from hub.rules.sending import backoff
@@ -24,11 +24,16 @@ from hub.store import notices as store
 from hub.store.database import Database
 from hub.store.notices import Notice, NoticeState
 
+if TYPE_CHECKING:
+    from hub.flow.notices.mail import Mailer
+
 log = structlog.get_logger()
 
 LEASE = 300_000
 """Longer than a mail server may take for all its answers."""
 AT_ONCE = 4
+ENDING = 10.0
+"""Seconds that mails under way get to be settled when the hub stops."""
 IDLE = 2.0
 """Seconds after which is looked even if nobody woke the sender."""
 GIVE_UP = 24 * 3600 * 1000
@@ -50,6 +55,7 @@ class Notices:
         self._task: asyncio.Task[None] | None = None
         self._refused: str | None = None
         self._told = False
+        self._stopping = False
         self.outcomes: Counter[str] = Counter()
         """Attempts by what came of them, for the metrics."""
 
@@ -60,11 +66,14 @@ class Notices:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Begin nothing more; what was being handed over is settled, or shows as unknown."""
+        """Begin nothing more. What is being handed over gets a while to be settled; what is not
+        by then is tried again if it had not begun, and shows as unknown if it had."""
+        self._stopping = True
+        self._wake.set()
         if self._task is not None:
+            await asyncio.wait([self._task], timeout=ENDING)
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def wake(self) -> None:
         """Something may be queued."""
@@ -81,7 +90,7 @@ class Notices:
         return f"{waiting} notices wait to be mailed: {reason}"
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.clear()
             taken = 0
             try:
@@ -90,7 +99,7 @@ class Notices:
                 pass
             except Exception:
                 log.exception("notices.failed")
-            if not taken:
+            if not taken and not self._stopping:
                 await woken(self._wake, IDLE)
 
     async def _look(self) -> int:
