@@ -174,3 +174,19 @@ async def test_two_processes_do_each_once(rig: Rig) -> None:
         await until(lambda: sum(clock.fired["mark", "done"] for clock in clocks) >= 120)
         await asyncio.gather(*(clock.stop() for clock in clocks))
     assert await seen(rig) == {str(number): [number] for number in range(120)}
+
+
+async def test_what_is_moved_or_set_anew_between_a_look_and_its_turn_waits(rig: Rig) -> None:
+    wall = Wall()
+    for key in ("moved", "kept"):
+        await put(rig, key, wall.now)
+    found = await rig.database.read(lambda connection: store.ready(connection, wall.now, 9))
+    kept, moved = sorted(found, key=lambda due: due.key)
+    await put(rig, "moved", wall.now + HOUR, 2)
+    assert await rig.write(partial(store.take, due=moved)) is None
+    assert await rig.write(partial(store.take, due=kept)) == kept
+    assert await rig.write(partial(store.take, due=kept)) is None
+    get = partial(store.get, organisation_id=ORG, kind="mark", key="moved")
+    waiting = await rig.database.read(get)
+    assert waiting is not None
+    assert (waiting.due_at, waiting.payload) == (wall.now + HOUR, '{"number":2}')

@@ -184,7 +184,11 @@ async def test_one_that_is_behind_holds_up_nobody_else(
         for _ in range(10):
             await rig.message()
         head = await rig.head()
-        await until(lambda: consumers.lags["counting", ORG] == 0)
+
+        async def all_seen() -> bool:
+            return len(await rig.marked("counting")) == head
+
+        await until(all_seen)
         assert await rig.marked("counting") == list(range(1, head + 1))
         await until(lambda: consumers.lags["slow", ORG] == head)
         stuck = False

@@ -296,3 +296,28 @@ async def test_without_a_mail_server_they_wait_and_it_is_said(
         assert logged.count("notices.not_configured") == 1
     async with post() as (_mind, config), sending(rig, config()):
         assert (await ended(rig, id_)).state == "sent"
+
+
+async def test_one_that_another_process_has_taken_over_is_not_handed_over(rig: Rig) -> None:
+    """The lease ran out while the server was slow to take the address."""
+    id_ = await queue(rig, "ben@example.com")
+    now = now_ms()
+
+    def lease(token: str, at: int) -> Callable[[store.Connection], list[store.Notice]]:
+        return lambda connection: store.lease(connection, token=token, now=at, until=at, limit=1)
+
+    (notice,) = await rig.write(lease("slow", now))
+
+    async def begin() -> bool:
+        assert await rig.write(lease("fast", now + 1))
+        return await rig.write(lambda connection: store.start(connection, id_, "slow"))
+
+    async with post() as (mind, config):
+        assert not await Mailer(config()).send(notice, begin)
+    assert mind.asked == {"ben@example.com": 1}
+    assert mind.taken == []
+    await rig.write(
+        lambda connection: store.settle(connection, id_, "slow", "sent", now=now, due_at=now)
+    )
+    (row,) = await rig.rows(t.notices)
+    assert row.state == "queued", "who is late settles nothing"

@@ -80,10 +80,11 @@ class Jobs:
     async def stop(self) -> None:
         """Begin no step; those under way are committed whole, or taken again later."""
         self._stopping = True
+        self._wake.set()
         if self._task is not None:
+            await asyncio.wait([self._task], timeout=ENDING)
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=ENDING)
             for task in late:
@@ -111,7 +112,7 @@ class Jobs:
         return job
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.clear()
             try:
                 await self._take()
@@ -119,7 +120,8 @@ class Jobs:
                 pass
             except Exception:
                 log.exception("jobs.failed")
-            await woken(self._wake, IDLE)
+            if not self._stopping:
+                await woken(self._wake, IDLE)
 
     async def _take(self) -> None:
         """Lease what waits and begin to run it."""
