@@ -75,10 +75,10 @@ class Machinery:
         await self.consumers.stop()
 
     def committed(self, positions: Mapping[int, int]) -> None:
-        """The journals of these organisations reach so far now. Call on the main loop."""
+        """The journals of these organisations reach so far now. Call on the main loop. The others
+        look often enough by themselves, and a look for each commit would cost more than it tells.
+        """
         self.consumers.committed(positions)
-        self.clock.wake()
-        self.notices.wake()
 
 
 def _mailer(config: MailConfig | None) -> Mailer | None:
