@@ -33,6 +33,7 @@ from hub.flow.channels import Channels
 from hub.flow.compose import Composer
 from hub.flow.host import Channel, Limits, load_channel, now_ms
 from hub.flow.intake import Intake
+from hub.flow.machinery import Machinery, Work
 from hub.flow.media import Fetcher, MediaLinks
 from hub.flow.outbox import LEASE, Outbox
 from hub.flow.record import Record
@@ -73,6 +74,7 @@ class Hub:
         self._lock: IO[str] | None = None
         self._relay: Relay | None = None
         self.channels = Channels()
+        self.work = Work()
         self._paused: dict[ChannelKey, str] = {}
 
     async def open(self) -> None:
@@ -100,11 +102,18 @@ class Hub:
         self.replay = Replay(self.database, self.blobs, self.channels, self.intake)
         self.composer = Composer(self.database, self.channels, self.ids)
         self.sessions = Sessions(self.database, self.writer)
-        self.outbox = Outbox(
+        mail = self.config.mail
+        if mail is not None and mail.password is not None:
+            withhold([mail.password.reveal()])
+        lease = self._environ.get("HUB_LEASE_MS")
+        self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
+        self.machinery = Machinery(
             self.database,
             self.writer,
-            self.channels,
-            lease=int(self._environ.get("HUB_LEASE_MS", LEASE)),
+            self.stream,
+            self.work,
+            mail,
+            lease=int(lease) if lease else None,
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
 
@@ -129,6 +138,7 @@ class Hub:
         await self.outbox.start()
         self.fetcher.start()
         self.replay.start()
+        await self.machinery.start(self.organisations.values())
         if not greets:
             return
         # Last of all: a password that was made and not shown would lock everybody out.
@@ -143,6 +153,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Let what is under way end, and let go of everything."""
+        await self.machinery.stop()
         await self.replay.stop()
         await self.fetcher.stop()
         await self.outbox.stop()
@@ -215,6 +226,7 @@ class Hub:
 
     def _committed(self, news: News) -> None:
         self.stream.committed(news.positions)
+        self.machinery.committed(news.positions)
         if t.transmissions.name in news.tables:
             self.outbox.wake()
         if t.attachments.name in news.tables:
@@ -225,6 +237,7 @@ class Hub:
     def _heard(self, positions: dict[int, int]) -> None:
         """Another process has committed something."""
         self.stream.committed(positions)
+        self.machinery.committed(positions)
         self.outbox.wake()
         self.fetcher.wake()
 

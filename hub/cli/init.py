@@ -26,6 +26,14 @@ TEMPLATE = """\
 # host = "127.0.0.1"
 # port = 8000
 
+# The mail server for what is no conversation: invitations, forgotten passwords.
+# [notices]
+# host = "smtp.example.com"
+# tls = "starttls"                            # on port 587; or "tls" on 465, "none" on 25
+# username = "hub"
+# password = { env = "SMTP_PASSWORD" }
+# from = "Channel Hub <hub@example.com>"
+
 [[organisations]]
 slug = "main"
 name = "Main"

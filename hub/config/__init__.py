@@ -14,6 +14,7 @@ from hub.config.model import (
     ExtensionConfig,
     HubConfig,
     HubSection,
+    MailConfig,
     Organisation,
     PluginConfig,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "ExtensionConfig",
     "HubConfig",
     "HubSection",
+    "MailConfig",
     "Organisation",
     "Origin",
     "PluginConfig",

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from hub.config.convert import salvage
 from hub.config.document import Document, Report
 from hub.config.errors import ConfigError, ConfigErrors, Origin, did_you_mean, unknown_key
+from hub.config.mail import mail_section
 from hub.config.model import (
     AssistantConfig,
     ChannelConfig,
@@ -36,7 +37,7 @@ DEFAULT_CHANNEL = ChannelConfig(
     origin=Origin(path="defaults", where='channel "simulator"'),
 )
 
-_SECTIONS = ("hub", "organisations", "channels", "assistants", "extensions")
+_SECTIONS = ("hub", "notices", "organisations", "channels", "assistants", "extensions")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SLUG_LENGTH = 63
 
@@ -107,6 +108,7 @@ def read(
     config = HubConfig(
         path=path,
         hub=hub,
+        mail=mail_section(document),
         organisations=organisations,
         channels=(DEFAULT_CHANNEL,) if path is None else channels,
         assistants=tuple(sections.read("assistants", AssistantConfig)),

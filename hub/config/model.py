@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -27,6 +27,20 @@ class HubSection(Struct, frozen=True, kw_only=True):
     secret_key: Secret | None
     """Signs links to media. Without one the hub makes its own and keeps it in ``data``; several
     processes that share no ``data`` need the same one here."""
+
+
+class MailConfig(Struct, frozen=True, kw_only=True):
+    """``[notices]``: the mail server through which notices go."""
+
+    host: str
+    port: int
+    tls: Literal["starttls", "tls", "none"]
+    """``starttls`` (the usual, on port 587) and ``tls`` (465) insist on it and on a certificate
+    that the system trusts; ``none`` (25) is for a server on the same machine."""
+    username: str | None
+    password: Secret | None
+    sender: str
+    """``from``: ``Name <name@example.com>``, or the address alone."""
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
@@ -77,6 +91,7 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     path: Path | None
     """The file it came from, if there was one."""
     hub: HubSection
+    mail: MailConfig | None = None
     organisations: tuple[Organisation, ...]
     channels: tuple[ChannelConfig, ...]
     assistants: tuple[AssistantConfig, ...]

@@ -45,10 +45,14 @@ _encoder = msgspec.json.Encoder()
 class Subscriber:
     """One client: how it sees, what it shows, and what it has not been sent yet."""
 
-    def __init__(self, organisation: Organisation, scope: Scope, member_id: int) -> None:
+    def __init__(
+        self, organisation: Organisation, scope: Scope, member_id: int, *, only_frames: bool = False
+    ) -> None:
         self.organisation = organisation
         self.scope = scope
         self.member_id = member_id
+        self.only_frames = only_frames
+        """It is sent nothing that has no position."""
         self.shows: Filter | None = None
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         """Messages to send; ``None`` ends the stream."""
@@ -98,6 +102,17 @@ class Stream:
         pump = self._pumps.get(organisation_id)
         if pump is not None:
             pump.announce(make())
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._pumps)
+
+    def tell(self, organisation_id: int, member_id: int, message: bytes) -> None:
+        """Send a message without a position to one member, wherever they watch."""
+        pump = self._pumps.get(organisation_id)
+        if pump is not None:
+            pump.tell(member_id, message)
 
     @contextlib.asynccontextmanager
     async def subscribed(self, subscriber: Subscriber) -> AsyncGenerator[Subscriber]:
@@ -205,6 +220,11 @@ class _Pump:
         message = _encoder.encode(shapes.StreamFrame(from_=position, to=position, changes=[change]))
         for subscriber in self._subscribers:
             if subscriber.scope.sees(channel.id):
+                subscriber.offer(message)
+
+    def tell(self, member_id: int, message: bytes) -> None:
+        for subscriber in self._subscribers:
+            if subscriber.member_id == member_id and not subscriber.only_frames:
                 subscriber.offer(message)
 
     async def _run(self) -> None:

@@ -453,6 +453,16 @@ consumers = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
 )
 
+parked = sa.Table(
+    "parked",
+    metadata,
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("organisation_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", Time, nullable=False),
+)
+
 leases = sa.Table(
     "leases",
     metadata,
@@ -480,13 +490,68 @@ jobs = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),  # waiting, running, done, failed, canceled
     sa.Column("request", sa.Text, nullable=False),
+    sa.Column("saved", sa.Text, nullable=False),  # where the next step goes on
     sa.Column("done", sa.BigInteger, nullable=False),
     sa.Column("total", sa.BigInteger),
     sa.Column("result", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("cancel", Bool, nullable=False),  # it is wished: heeded before the next step
+    sa.Column("attempts", sa.Integer, nullable=False),  # of the step that is next
+    sa.Column("due_at", Time, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("created_by", Id),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("finished_at", Time),
     sa.Column("lease_token", sa.Text),
     sa.Column("lease_until", Time),
+    sa.Index("ix_jobs_member", "organisation_id", "created_by", "id"),
+    sa.Index("ix_jobs_finished", "finished_at"),
+    sa.Index(
+        "ix_jobs_unfinished",
+        "due_at",
+        "id",
+        sqlite_where=sa.text("state IN ('waiting', 'running')"),
+        postgresql_where=sa.text("state IN ('waiting', 'running')"),
+    ),
+)
+
+due = sa.Table(
+    "due",
+    metadata,
+    sa.Column("organisation_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("due_at", Time, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("look_at", Time, index=True),  # due_at, later after a failure; NULL: given up
+    sa.Column("reason", sa.Text),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    _id(),
+    sa.Column("organisation_id", Id),
+    sa.Column("recipient", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("html", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),  # queued, sending, sent, failed, unknown
+    sa.Column("reason", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", Time, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("sent_at", Time),
+    sa.Column("lease_token", sa.Text),
+    sa.Column("lease_until", Time),
+    sa.Index(
+        "ix_notices_waiting",
+        "due_at",
+        "id",
+        sqlite_where=sa.text("state IN ('queued', 'sending')"),
+        postgresql_where=sa.text("state IN ('queued', 'sending')"),
+    ),
 )
 
 meta = sa.Table(

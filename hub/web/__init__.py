@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 import hub
 from hub.edge.guards import PUBLIC, Guard, right
 from hub.edge.problems import ProblemError, answer
-from hub.web import files, health, messages, organisation, pages, session, stream, threads
+from hub.web import files, health, jobs, messages, organisation, pages, session, stream, threads
 from hub.web.document import CompleteJson, PlainDocs, complete
 from hub.web.parts import Parts
 from hub.web.webhooks import Webhooks
@@ -27,6 +27,7 @@ _ROUTES = [
     organisation.router,
     files.router,
     *files.offered,
+    jobs.router,
     stream.router,
     health.alive,
     health.ready,

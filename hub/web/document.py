@@ -14,7 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from hub.edge.problems import PROBLEM
 from hub.flow.views import shapes
 
-_ALSO = (shapes.Problem, shapes.Hello, shapes.CountsMessage)
+_ALSO = (shapes.Problem, shapes.Hello, shapes.CountsMessage, shapes.JobChanged)
 """What no route answers with by itself: errors, and what the stream sends."""
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 

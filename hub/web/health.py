@@ -31,6 +31,8 @@ class Readiness(Struct):
     status: str
     trouble: list[str]
     channels: dict[str, str]
+    warnings: list[str]
+    """What somebody should look at, though the hub works."""
 
 
 @get("/healthz", opt=right(PUBLIC), tags=["Health"], summary="Alive")
@@ -47,8 +49,14 @@ async def ready(request: Web) -> Response[Readiness]:
     states = {f"{one.organisation}/{one.id}": one.health.state for one in running.channels}
     states |= {f"{one.organisation}/{one.id}": "off" for one in running.channels.all_failed}
     fine = not trouble
+    waiting = await running.machinery.notices.trouble() if fine else None
     return Response(
-        Readiness(status="ok" if fine else "unready", trouble=trouble, channels=states),
+        Readiness(
+            status="ok" if fine else "unready",
+            trouble=trouble,
+            channels=states,
+            warnings=[] if waiting is None else [waiting],
+        ),
         status_code=200 if fine else 503,
     )
 
@@ -81,6 +89,7 @@ class _Collector:
             sends.add_metric((channel, outcome), count)
         waiting = GaugeMetricFamily("hub_writes_waiting", "Writes that wait to be committed")
         waiting.add_metric((), running.writer.waiting)
+        yield from _machinery(running)
         states = GaugeMetricFamily(
             "hub_channel_ok", "1 while a channel is all right", labels=("organisation", "channel")
         )
@@ -89,4 +98,34 @@ class _Collector:
             states.add_metric((channel.organisation, channel.id), 1 if fine else 0)
         for failed in running.channels.all_failed:
             states.add_metric((failed.organisation, failed.id), 0)
-        return deliveries, sends, waiting, states
+        yield from (deliveries, sends, waiting, states)
+
+
+def _machinery(running: Parts) -> Iterable[Metric]:
+    machinery = running.machinery
+    lag = GaugeMetricFamily(
+        "hub_consumer_lag",
+        "Changes that a consumer has not taken in yet",
+        labels=("consumer", "organisation"),
+    )
+    for (consumer, organisation_id), behind in machinery.consumers.lags.items():
+        lag.add_metric((consumer, str(organisation_id)), behind)
+    parked = CounterMetricFamily(
+        "hub_consumer_parked", "Changes that a consumer could not take in", labels=("consumer",)
+    )
+    for consumer, count in machinery.consumers.parked.items():
+        parked.add_metric((consumer,), count)
+    jobs = CounterMetricFamily("hub_jobs", "Jobs by what came of them", labels=("kind", "state"))
+    for (kind, state), count in machinery.jobs.ended.items():
+        jobs.add_metric((kind, state), count)
+    fired = CounterMetricFamily(
+        "hub_due", "Things that fell due by what came of them", labels=("kind", "outcome")
+    )
+    for (kind, outcome), count in machinery.clock.fired.items():
+        fired.add_metric((kind, outcome), count)
+    mails = CounterMetricFamily(
+        "hub_notices", "Attempts to mail a notice by what came of them", labels=("outcome",)
+    )
+    for outcome, count in machinery.notices.outcomes.items():
+        mails.add_metric((outcome,), count)
+    return lag, parked, jobs, fired, mails

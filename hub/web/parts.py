@@ -11,6 +11,7 @@ from hub.edge.sessions import Sessions
 from hub.flow.channels import Channels
 from hub.flow.compose import Composer
 from hub.flow.intake import Intake
+from hub.flow.machinery import Machinery
 from hub.flow.media import MediaLinks
 from hub.flow.outbox import Outbox
 from hub.flow.replay import Replay
@@ -39,6 +40,7 @@ class Parts(Protocol):
     outbox: Outbox
     replay: Replay
     links: MediaLinks
+    machinery: Machinery
 
     async def pause_channel(
         self, organisation_id: int, channel_id: str, reason: str | None

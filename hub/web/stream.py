@@ -132,7 +132,8 @@ async def changes(
     """What changed after position ``since``, as the stream would send it: a frame, without changes
     if nothing came in time. While ``to`` moves on, there may be more."""
     hub, who = parts(request), who_asks(request)
-    subscriber = Subscriber(who.member.organisation, who.scope, who.member.member_id)
+    member = who.member
+    subscriber = Subscriber(member.organisation, who.scope, member.member_id, only_frames=True)
     async with hub.stream.subscribed(subscriber):
         frames = await hub.stream.missed(subscriber, since)
         if frames:

@@ -32,10 +32,13 @@ def test_every_line_that_is_commented_out_is_right_too(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     (tmp_path / "secret-key").write_text("k" * 32)
     environ = {"HUB_DATABASE_URL": "postgresql://host/hub", "TWILIO_AUTH_TOKEN": "t"}
+    environ["SMTP_PASSWORD"] = "p"
     config = load(path, environ)
     assert config.hub.public_url == "https://hub.example.com"
     assert config.hub.redis == "redis://localhost:6379/0"
     assert config.hub.secret_key is not None
+    assert config.mail is not None
+    assert (config.mail.host, config.mail.port) == ("smtp.example.com", 587)
     assert [channel.id for channel in config.channels] == ["simulator", "sms-support"]
 
 

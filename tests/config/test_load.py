@@ -219,3 +219,23 @@ plugin = "p"
     reading = read(None, {})
     assert len(reading.errors) == 1
     assert [channel.id for channel in reading.config.channels] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("tls", "port"), [("starttls", 587), ("tls", 465), ("none", 25), (None, 587)]
+)
+def test_the_mail_server(folder: Path, tls: str | None, port: int) -> None:
+    assert load(None, {}).mail is None
+    text = '[notices]\nhost = "mail"\nfrom = "Hub <hub@example.com>"\n'
+    text += f'tls = "{tls}"\n' if tls else ""
+    mail = configure(folder, text).mail
+    assert mail is not None
+    assert (mail.host, mail.port, mail.sender) == ("mail", port, "Hub <hub@example.com>")
+    assert (mail.username, mail.password) == (None, None)
+    login = 'port = 2525\nusername = "hub"\npassword = { env = "P" }'
+    mail = configure(folder, f"{text}\n{login}", {"P": "right horse"}).mail
+    assert mail is not None
+    assert mail.port == 2525
+    assert mail.password is not None
+    assert mail.password.reveal() == "right horse"
+    assert "right horse" not in repr(mail)

@@ -102,6 +102,20 @@ plugin = "sms-twilio"
                 "postgresql://user:password@host/database"
             ),
         ),
+        ("notices = 5", "hub.toml:1: [notices]: expected a table: [notices]"),
+        ("[notices]\nfrom = 'a@b.example'", "hub.toml:1: [notices]: host: missing"),
+        (
+            "[notices]\nhost = 'mail'\nfrom = 'nobody'",
+            "hub.toml:3: [notices]: from: expected an address: Name <name@example.com>",
+        ),
+        (
+            "[notices]\nhost = 'mail'\nfrom = 'a@b.example'\nusername = 'hub'",
+            "hub.toml:1: [notices]: password: missing: a login needs username and password",
+        ),
+        (
+            "[notices]\nhost = 'mail'\nfrom = 'a@b.example'\ntls = 'ssl'",
+            "hub.toml:4: [notices]: tls: expected one of starttls, tls, none",
+        ),
         (
             "[[organisations]]\nslug = 'North East'",
             (

@@ -413,6 +413,40 @@ class CountsMessage(Struct, kw_only=True):
     counts: ThreadCounts
 
 
+class JobOut(Struct, kw_only=True):
+    """Long work that a member has started."""
+
+    id: str
+    kind: str
+    state: Literal["waiting", "running", "done", "failed", "canceled"]
+    done: int
+    """How much of ``total`` is done, in whatever the kind counts."""
+    total: int | None
+    """``None`` while nobody knows."""
+    result: dict[str, Any] | None
+    """What came of it, by kind, when it is done."""
+    reason: str | None
+    """Why it failed, or why its next step waits."""
+    canceling: bool
+    """It ends before its next step."""
+    version: int
+    """Grows with every change: of two, the greater is the later."""
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class JobPage(Struct, kw_only=True):
+    items: list[JobOut]
+    next_cursor: str | None
+
+
+class JobChanged(Struct, kw_only=True):
+    """To who started it alone; carries no position, and is not among what was missed."""
+
+    type: Literal["job.changed"] = "job.changed"
+    job: JobOut
+
+
 class FieldError(Struct, kw_only=True):
     field: str
     message: str

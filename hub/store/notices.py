@@ -1,0 +1,167 @@
+"""Notices: mail that is no conversation. Each is a row that keeps what became of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import Connection
+
+from hub.store import tables as t
+from hub.store.rows import structs
+from hub.store.statements import bound, fields
+
+NoticeState = Literal["queued", "sending", "sent", "failed", "unknown"]
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """A mail. Times are milliseconds; ``reason`` is why it failed, or why it waits."""
+
+    id: int
+    organisation_id: int | None
+    recipient: str
+    subject: str
+    text: str
+    html: str | None
+    state: NoticeState
+    reason: str | None
+    attempts: int
+    due_at: int
+    created_at: int
+    sent_at: int | None
+
+
+_own = t.notices.c
+_FIELDS = fields(t.notices, Notice)
+_NOW = sa.bindparam("now", type_=t.Time)
+_FREE = sa.or_(_own.lease_until.is_(None), _own.lease_until <= _NOW)
+_READY = [_own.state == "queued", _own.due_at <= _NOW, _FREE]
+_INSERT = sa.insert(t.notices)
+_WAITS = sa.select(_own.id).where(*_READY).limit(1)
+_LEASE = (
+    sa.update(t.notices)
+    .where(
+        _own.id.in_(
+            sa.select(_own.id)
+            .where(*_READY)
+            .order_by(_own.due_at, _own.id)
+            .limit(sa.bindparam("count", type_=sa.Integer))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(
+        lease_token=sa.bindparam("token"),
+        lease_until=sa.bindparam("until", type_=t.Time),
+        attempts=_own.attempts + 1,
+    )
+    .returning(*_FIELDS)
+)
+_HELD = bound(id_=_own.id, token_=_own.lease_token)
+_START = sa.update(t.notices).where(*_HELD, _own.state == "queued").values(state="sending")
+_SETTLE = (
+    sa.update(t.notices)
+    .where(*_HELD, _own.state.in_(("queued", "sending")))
+    .values(
+        state=sa.bindparam("state_"),
+        reason=sa.bindparam("reason_", type_=sa.Text),
+        due_at=sa.bindparam("due", type_=t.Time),
+        sent_at=sa.bindparam("sent", type_=t.Time),
+        lease_token=sa.null(),
+        lease_until=sa.null(),
+    )
+)
+_LEFT_BEHIND = (
+    sa.update(t.notices)
+    .where(_own.state == "sending", _FREE)
+    .values(
+        state="unknown",
+        reason="The hub was stopped while the mail was being handed over.",
+        lease_token=sa.null(),
+        lease_until=sa.null(),
+    )
+)
+_LEFT = sa.select(_own.id).where(_own.state == "sending", _FREE).limit(1)
+_QUEUED = sa.select(sa.func.count()).where(_own.state == "queued")
+_FORGET_LEASES = (
+    sa.update(t.notices)
+    .where(_own.state.in_(("queued", "sending")), _own.lease_until.is_not(None))
+    .values(lease_until=0)
+)
+
+
+def queue(
+    connection: Connection,
+    id_: int,
+    *,
+    organisation_id: int | None,
+    recipient: str,
+    subject: str,
+    text: str,
+    html: str | None = None,
+    now: int,
+) -> None:
+    """Let a mail be sent once the caller's transaction is committed."""
+    notice = Notice(
+        id=id_,
+        organisation_id=organisation_id,
+        recipient=recipient,
+        subject=subject,
+        text=text,
+        html=html,
+        state="queued",
+        reason=None,
+        attempts=0,
+        due_at=now,
+        created_at=now,
+        sent_at=None,
+    )
+    connection.execute(_INSERT, [asdict(notice)])
+
+
+def waits(connection: Connection, now: int) -> bool:
+    """Whether there is something to send, or something was left behind."""
+    return any(connection.execute(look, {"now": now}).first() for look in (_WAITS, _LEFT))
+
+
+def lease(connection: Connection, *, token: str, now: int, until: int, limit: int) -> list[Notice]:
+    """Take up to ``limit`` that are due; nobody else gets them before ``until``."""
+    values = {"token": token, "now": now, "until": until, "count": limit}
+    return structs(Notice, connection.execute(_LEASE, values).all())
+
+
+def start(connection: Connection, id_: int, token: str) -> bool:
+    """From here on it may have been sent; ``False`` when the lease is lost."""
+    return bool(connection.execute(_START, {"id_": id_, "token_": token}).rowcount)
+
+
+def settle(
+    connection: Connection,
+    id_: int,
+    token: str,
+    state: NoticeState,
+    *,
+    now: int,
+    due_at: int,
+    reason: str | None = None,
+) -> None:
+    """What came of an attempt; ``queued`` lets it be tried again at ``due_at``."""
+    sent = now if state == "sent" else None
+    values = {"id_": id_, "token_": token, "state_": state, "reason_": reason}
+    connection.execute(_SETTLE, values | {"due": due_at, "sent": sent})
+
+
+def settle_left_behind(connection: Connection, now: int) -> None:
+    """Those whose process died while they were handed over: nobody knows, so never again."""
+    connection.execute(_LEFT_BEHIND, {"now": now})
+
+
+def count_queued(connection: Connection) -> int:
+    """How many wait."""
+    return connection.execute(_QUEUED).scalar_one()
+
+
+def forget_leases(connection: Connection) -> None:
+    """On a database of one process only: whoever held a lease is gone."""
+    connection.execute(_FORGET_LEASES)
