@@ -79,12 +79,13 @@ status_callbacks = false
 class Floor:
     """``python -m module arguments`` on a core of its own, until the block ends."""
 
-    def __init__(self, module: str, *arguments: str, port: int) -> None:
+    def __init__(self, module: str, *arguments: str, port: int, cpu: int = SERVER_CPU) -> None:
+        self._cpu = cpu
         self.base_url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", module, *arguments, str(port)]
 
     def __enter__(self) -> Self:
-        with on_cpu(SERVER_CPU):
+        with on_cpu(self._cpu):
             self._process = subprocess.Popen(self._command)
         wait_for(self._ready, what=f"{' '.join(self._command[2:])} to answer", limit=40)
         return self
