@@ -52,27 +52,32 @@ def webhooks(url: str, count: int) -> Iterator[tuple[str, str]]:
     once, then any of them again and again."""
     chance = random.Random(1)
     for number in range(count):
-        sid = f"SM{number:032x}"
         customer = number if number < PHONES else chance.randrange(PHONES)
-        fields = [
-            ("ToCountry", "US"),
-            ("ToState", "CA"),
-            ("SmsMessageSid", sid),
-            ("NumMedia", "0"),
-            ("ToCity", ""),
-            ("SmsSid", sid),
-            ("SmsStatus", "received"),
-            ("FromCity", "OAKLAND"),
-            ("Body", " ".join(chance.choices(_WORDS, k=15))),
-            ("FromCountry", "US"),
-            ("To", NUMBER),
-            ("NumSegments", "1"),
-            ("MessageSid", sid),
-            ("AccountSid", ACCOUNT),
-            ("From", f"+1510555{customer:04d}"),
-            ("ApiVersion", "2010-04-01"),
-        ]
+        fields = text(number, f"+1510555{customer:04d}", " ".join(chance.choices(_WORDS, k=15)))
         yield sign(url, fields), urlencode(fields)
+
+
+def text(number: int, phone: str, body: str) -> list[tuple[str, str]]:
+    """What Twilio says of a text."""
+    sid = f"SM{number:032x}"
+    return [
+        ("ToCountry", "US"),
+        ("ToState", "CA"),
+        ("SmsMessageSid", sid),
+        ("NumMedia", "0"),
+        ("ToCity", ""),
+        ("SmsSid", sid),
+        ("SmsStatus", "received"),
+        ("FromCity", "OAKLAND"),
+        ("Body", body),
+        ("FromCountry", "US"),
+        ("To", NUMBER),
+        ("NumSegments", "1"),
+        ("MessageSid", sid),
+        ("AccountSid", ACCOUNT),
+        ("From", phone),
+        ("ApiVersion", "2010-04-01"),
+    ]
 
 
 def write_webhooks(path: Path, url: str, count: int) -> None:
