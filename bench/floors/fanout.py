@@ -18,7 +18,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from bench.webhooks import PATH
 
-LIKE_THE_HUBS = 2_000
+LIKE_THE_HUBS = 1_100
 """Bytes of a frame."""
 _channels = ChannelsPlugin(
     MemoryChannelsBackend(), channels=["main"], subscriber_max_backlog=10_000
