@@ -28,6 +28,8 @@ from tests.services import PostgresServer, find_postgres
 class Hub(HubProcess):
     """``hub serve`` on a core of its own, with the bundled channel for texts by Twilio."""
 
+    ready_path = "/readyz"
+
     def __init__(
         self,
         folder: Path,
@@ -64,6 +66,19 @@ status_callbacks = false
         with on_cpu(self._cpu):
             return super().start(port=port or self._own_port)
 
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process, and wait for nothing."""
+        command = [sys.executable, "-m", "hub.cli", "serve", *self._arguments]
+        command[command.index("--port") + 1] = str(self._own_port)
+        with on_cpu(self._cpu):
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self._environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
     @property
     def pid(self) -> int:
         """Its process."""
@@ -79,16 +94,22 @@ status_callbacks = false
 class Floor:
     """``python -m module arguments`` on a core of its own, until the block ends."""
 
+    ready_path = "/"
+
     def __init__(self, module: str, *arguments: str, port: int, cpu: int = SERVER_CPU) -> None:
         self._cpu = cpu
         self.base_url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", module, *arguments, str(port)]
 
     def __enter__(self) -> Self:
-        with on_cpu(self._cpu):
-            self._process = subprocess.Popen(self._command)
+        self._process = self.launch()
         wait_for(self._ready, what=f"{' '.join(self._command[2:])} to answer", limit=40)
         return self
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process, and wait for nothing."""
+        with on_cpu(self._cpu):
+            return subprocess.Popen(self._command)
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

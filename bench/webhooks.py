@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from bench.machine import LOAD_CPU, on_cpu
+from tests.services import Service, by_hand, install
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "the-token-of-the-benchmarks"
@@ -138,8 +139,12 @@ def _read(process: subprocess.Popen[str]) -> Load:
 
 
 def wrk() -> str:
-    """The load generator."""
+    """The load generator, installed if it is missing and may be."""
     found = shutil.which("wrk")
     if found is None:
-        raise SystemExit("wrk is missing; Debian, Ubuntu: sudo apt-get install wrk")
+        service = Service("wrk", lambda: None, "wrk", ["wrk"])
+        install([service])
+        found = shutil.which("wrk")
+        if found is None:
+            raise SystemExit(f"wrk is missing. {by_hand(service)}")
     return found
