@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import asyncpg
 
@@ -18,13 +18,20 @@ _NUMBERS = (
 
 def fill(url: str, count: int) -> None:
     """``count`` conversations of the only organisation, a minute apart, the last one now."""
-    statements = list(_statements(count, int(time.time() * 1000)))
+    _execute(url, list(_conversations(count, int(time.time() * 1000))))
+
+
+def fill_sent(url: str, count: int) -> None:
+    """``count`` messages that went out long ago: what the outbox must not look at again."""
+    _execute(url, [_sent(count)])
+
+
+def _execute(url: str, statements: Sequence[str]) -> None:
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         for statement in statements:
             connection.execute(statement)
         connection.commit()
-        connection.execute("ANALYZE")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
         return
@@ -38,7 +45,7 @@ def fill(url: str, count: int) -> None:
     asyncio.run(fill_postgres())
 
 
-def _statements(count: int, now: int) -> Iterator[str]:
+def _conversations(count: int, now: int) -> Iterator[str]:
     """Ids are small numbers: the hub's own begin far above them. ``mixed`` spreads who is what
     over the list."""
     org = "(SELECT id FROM organisations)"
@@ -46,16 +53,12 @@ def _statements(count: int, now: int) -> Iterator[str]:
     at = f"{now} - ({count} - i) * 60000"
     mixed = "(i * 7919) % 60"
     phone = "'+1' || (5100000000 + i)"
-
-    def insert(table: str, numbers: int = count, /, **columns: str) -> str:
-        return (
-            f"INSERT INTO {table} ({', '.join(columns)}) {_NUMBERS.format(n=numbers)} "
-            f"SELECT {', '.join(columns.values())} FROM numbers"
-        )
-
-    yield insert("contacts", id="i", organisation_id=org, name="'Customer ' || i", created_at=at)
-    yield insert(
+    yield _insert(
+        "contacts", count, id="i", organisation_id=org, name="'Customer ' || i", created_at=at
+    )
+    yield _insert(
         "addresses",
+        count,
         id="i",
         organisation_id=org,
         contact_id="i",
@@ -64,8 +67,9 @@ def _statements(count: int, now: int) -> Iterator[str]:
         verified="true",
         created_at=at,
     )
-    yield insert(
+    yield _insert(
         "threads",
+        count,
         id="i",
         organisation_id=org,
         contact_id="i",
@@ -86,8 +90,9 @@ def _statements(count: int, now: int) -> Iterator[str]:
         last_inbound_at=at,
         created_at=at,
     )
-    yield insert(
+    yield _insert(
         "thread_channels",
+        count,
         thread_id="i",
         channel_id="'sms'",
         organisation_id=org,
@@ -100,7 +105,7 @@ def _statements(count: int, now: int) -> Iterator[str]:
     )
     thread, place = f"(i + {ENTRIES} - 1) / {ENTRIES}", f"(i - 1) % {ENTRIES}"
     entry_at = f"{now} - ({count} - {thread}) * 60000 - ({ENTRIES} - 1 - {place}) * 1000"
-    yield insert(
+    yield _insert(
         "entries",
         count * ENTRIES,
         id="i",
@@ -118,4 +123,36 @@ def _statements(count: int, now: int) -> Iterator[str]:
         occurred_at=entry_at,
         sort_at=entry_at,
         created_at=entry_at,
+    )
+
+
+def _sent(count: int) -> str:
+    return _insert(
+        "transmissions",
+        count,
+        id="i",
+        organisation_id="(SELECT id FROM organisations)",
+        thread_id="i",
+        entry_id="i",
+        channel_id="'sms'",
+        scheme="'phone'",
+        address="'+1' || (5100000000 + i)",
+        own_address="'+15550100001'",
+        kind="'message'",
+        wire="'[]'",
+        status="'delivered'",
+        parts="'{}'",
+        attempts="1",
+        due_at="i",
+        deadline="i",
+        status_at="i",
+        created_at="i",
+    )
+
+
+def _insert(table: str, count: int, /, **columns: str) -> str:
+    """One statement that makes ``count`` rows; ``i`` is the number of each, from 1."""
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) {_NUMBERS.format(n=count)} "
+        f"SELECT {', '.join(columns.values())} FROM numbers"
     )

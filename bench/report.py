@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.results import Results, Section, load
 from bench.table import goal, spread, verdict
 
+NOTES = Path(__file__).with_name("notes.md")
+"""What a person has to say about the figures; stands at the end of the page."""
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 INTRODUCTION = """\
 # Performance
@@ -25,7 +27,7 @@ def document(results: Results) -> str:
     parts = [INTRODUCTION, f"Measured on: {results.machine}.\n", *_goals(results)]
     for section in results.sections.values():
         parts += _section(section)
-    return "\n".join(parts)
+    return "\n".join([*parts, NOTES.read_text(encoding="utf-8")])
 
 
 def _goals(results: Results) -> Iterator[str]:
