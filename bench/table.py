@@ -17,7 +17,7 @@ def number(value: float) -> str:
 def spread(values: Values) -> str:
     """The median, and from where to where the repetitions went if there were several."""
     shown = number(statistics.median(values))
-    if len(values) < 2:
+    if number(min(values)) == number(max(values)):
         return shown
     return f"{shown} ({number(min(values))} to {number(max(values))})"
 
