@@ -4,7 +4,7 @@ UV := ./tools/uv
 RUN := $(UV) run --no-sync
 FAST_TESTS = tests/config tests/rules
 
-.PHONY: run test check format
+.PHONY: run test check bench format
 .DEFAULT_GOAL := run
 
 # Start a hub, with the simulator to try it: `make run ARGS="--port 8080"`.
@@ -28,6 +28,12 @@ check: development
 	$(RUN) pyright
 	$(RUN) python tools/npm.py api lint types test:quick
 	$(RUN) pytest --quiet $(FAST_TESTS)
+
+# How fast it is, beside floors: `make bench ARGS="ingest --seconds 2 --repeat 3"`. Linux with wrk.
+bench:
+	$(UV) sync --quiet --all-packages --group bench
+	$(RUN) python -m bench $(ARGS)
+	$(RUN) python -m bench.report
 
 format: development
 	$(RUN) ruff check --fix
