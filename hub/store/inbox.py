@@ -60,7 +60,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         return {"me": self.me, "assignee": self.assignee_id}
 
 
-class _Source:
+class Source:
     """The list as a role reads it, limited to channels or not: where rows come from and what their
     columns are. Statements bind ``org``, ``channels`` (if limited) and what a filter needs."""
 
@@ -146,7 +146,7 @@ Counts = tuple[dict[str, int], dict[str, int], int]
 def _page(
     *, limited: bool, status: str, filter_: str, assigned: bool, further: bool
 ) -> sa.Select[*tuple[Any, ...]]:
-    source = _Source(limited=limited)
+    source = Source(limited=limited)
     conditions = source.where(status, filter_, assigned=assigned)
     if further:
         at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
@@ -161,7 +161,7 @@ def _page(
 
 @cache
 def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    source = _Source(limited=limited)
+    source = Source(limited=limited)
     return source.rows().where(*source.conditions, among(t.threads.c.id, "ids"))
 
 
@@ -169,7 +169,7 @@ def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
 def _counts(
     *, limited: bool, status: str, filter_: str, assigned: bool
 ) -> sa.Select[*tuple[Any, ...]]:
-    source = _Source(limited=limited)
+    source = Source(limited=limited)
 
     def count(status: str, filter_: str, *, assigned: bool) -> sa.ScalarSelect[int]:
         return (

@@ -114,6 +114,7 @@ def prepare(connection: Connection) -> None:
     """An empty database with two organisations and three members, one of them gone."""
     for table in t.metadata.sorted_tables:
         connection.execute(sa.delete(table))
+    forget_words(connection)
     organisations = [
         {"id": org, "slug": f"o{org}", "name": "O", "time_zone": "UTC", "created_at": 0}
         for org in ORGANISATIONS
@@ -138,6 +139,18 @@ def prepare(connection: Connection) -> None:
             "deactivated_at": gone,
         }
         connection.execute(sa.insert(t.members), [member])
+
+
+def forget_words(connection: Connection) -> None:
+    """Empty the search as well."""
+    on_sqlite = connection.dialect.name == "sqlite"
+    emptied = (
+        "INSERT INTO search_entries (search_entries) VALUES ('delete-all')"
+        if on_sqlite
+        else "DELETE FROM search_entries"
+    )
+    for statement in (emptied, "DELETE FROM search_contacts"):
+        connection.execute(sa.text(statement))
 
 
 def dump(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
