@@ -70,13 +70,6 @@ class Query(Struct, frozen=True):
     needles: tuple[str, ...]
     numbers: tuple[str, ...]
 
-    def finds_entry(self, text: str) -> bool:
-        """Whether it finds an entry that says this."""
-        own = words(text)
-        return bool(self.terms) and all(
-            any(term.stands_at(own, place) for place in range(len(own))) for term in self.terms
-        )
-
     def finds_contact(self, text: str) -> bool:
         """Whether it finds a contact with this text."""
         return (bool(self.needles) and all(needle in text for needle in self.needles)) or any(

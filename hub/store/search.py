@@ -380,13 +380,21 @@ _INDEXED = (
     "AND entry_id < :below AND words @@ CAST(:words AS tsquery){seen}) "
     "SELECT entry_id FROM found ORDER BY entry_id DESC LIMIT :count"
 )
-_ENTRIES_POSTGRESQL = {
-    (limited, newest): sa.text(
-        (_NEWEST if newest else _INDEXED).format(newest=NEWEST, seen=_SEEN if limited else "")
-    )
-    for limited in (False, True)
-    for newest in (False, True)
-}
+
+
+def _on_postgresql(newest: int) -> dict[tuple[bool, bool], sa.TextClause]:
+    """By whether the role is limited, and whether the newest are looked through or the index is
+    asked."""
+    return {
+        (limited, first): sa.text(
+            (_NEWEST if first else _INDEXED).format(newest=newest, seen=_SEEN if limited else "")
+        )
+        for limited in (False, True)
+        for first in (False, True)
+    }
+
+
+_ENTRIES_POSTGRESQL = _on_postgresql(NEWEST)
 _OF_ENTRIES = sa.select(t.entries.c.id, t.entries.c.thread_id).where(among(t.entries.c.id, "ids"))
 _CONTENTS = sa.select(t.entries.c.id, t.entries.c.content).where(among(t.entries.c.id, "ids"))
 
