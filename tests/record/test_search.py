@@ -162,7 +162,7 @@ def test_a_search_finds_what_reading_every_row_finds(
     @settings(max_examples=15 if fewer else 40)
     @given(
         st.lists(st.one_of(machine.writing, machine.steps), min_size=12, max_size=40),
-        st.lists(st.integers(0, 1_000), max_size=4),
+        st.lists(st.integers(0, 1_000), min_size=3, max_size=8),
         st.integers(1, 5),
         st.booleans(),
     )
