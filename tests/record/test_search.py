@@ -159,14 +159,18 @@ def test_a_search_finds_what_reading_every_row_finds(
     monkeypatch.setattr(search, "_ENTRIES_POSTGRESQL", search._on_postgresql(3))
     fewer = workbench.dialect == "postgresql"  # each of its statements is a round trip
 
-    @settings(max_examples=15 if fewer else 40)
+    @settings(max_examples=15 if fewer else 60)
     @given(
-        st.lists(st.one_of(machine.writing, machine.steps), min_size=12, max_size=40),
+        st.lists(st.tuples(machine.writing, machine.steps), min_size=6, max_size=20),
         st.lists(st.integers(0, 1_000), min_size=3, max_size=8),
         st.integers(1, 5),
         st.booleans(),
     )
-    def check(history: list[machine.Step], cuts: list[int], limit: int, merges: bool) -> None:
+    def check(
+        pairs: list[tuple[machine.Step, machine.Step]], cuts: list[int], limit: int, merges: bool
+    ) -> None:
+        history = [step for pair in pairs for step in pair]
+
         def live(connection: Connection) -> None:
             machine.prepare(connection)
             work = machine.one_at_a_time(connection, workbench.dialect, history)
