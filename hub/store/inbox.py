@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from hub.store import tables as t
 from hub.store.rows import facts, structs
 from hub.store.scope import Scope
-from hub.store.statements import among, bound, columns
+from hub.store.statements import among, bound, columns, unindexed
 
 STATUSES = ("open", "unread", "closed", "all")
 FILTERS = ("all", "unread", "unassigned", "mine", "needs_response")
@@ -62,17 +62,23 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 class Source:
     """The list as a role reads it, limited to channels or not: where rows come from and what their
-    columns are. Statements bind ``org``, ``channels`` (if limited) and what a filter needs."""
+    columns are. Statements bind ``org``, ``channels`` (if limited), ``ids`` (if some are wanted
+    ``by_id``) and what a filter needs."""
 
-    def __init__(self, *, limited: bool) -> None:
+    def __init__(self, *, limited: bool, by_id: bool = False) -> None:
         threads = t.threads.c
         self.base: sa.FromClause = t.threads
         self.sort_at: sa.ColumnElement[int] = threads.sort_at
         self.unread: sa.ColumnElement[int] = threads.unread
         self.active_at: sa.ColumnElement[int] = threads.active_at
         self.conditions = bound(org=threads.organisation_id)
+        seen = t.thread_channels.c
+        of_own = bound(org=seen.organisation_id)
+        if by_id:
+            self.conditions = bound(org=unindexed(threads.organisation_id))
+            self.conditions.append(among(threads.id, "ids"))
+            of_own = [among(seen.thread_id, "ids")]
         if limited:
-            seen = t.thread_channels.c
             own = (
                 sa.select(
                     seen.thread_id,
@@ -80,7 +86,7 @@ class Source:
                     sa.func.max(seen.active_at).label("active_at"),
                     sa.func.sum(seen.unread).label("unread"),
                 )
-                .where(*bound(org=seen.organisation_id), among(seen.channel_id, "channels"))
+                .where(*of_own, among(seen.channel_id, "channels"))
                 .group_by(seen.thread_id)
                 .subquery("own")
             )
@@ -161,8 +167,8 @@ def _page(
 
 @cache
 def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    source = Source(limited=limited)
-    return source.rows().where(*source.conditions, among(t.threads.c.id, "ids"))
+    source = Source(limited=limited, by_id=True)
+    return source.rows().where(*source.conditions)
 
 
 @cache

@@ -30,9 +30,8 @@ from hub.rules.addresses import shown
 from hub.rules.search import Query, Range
 from hub.store import contacts, inbox
 from hub.store import tables as t
-from hub.store.inbox import Source
 from hub.store.scope import Scope
-from hub.store.statements import among, bound, columns
+from hub.store.statements import among, bound, columns, unindexed
 
 NEWEST = 20_000
 """Entries that PostgreSQL looks through before it asks the index: frequent words are there."""
@@ -267,43 +266,52 @@ def _contacts_page(
 ) -> sa.Select[*tuple[Any, ...]]:
     """Conversations whose contact matches: of the ``newest`` ones alone, by looking at each, or of
     all, by the index."""
-    source, threads = Source(limited=limited), t.threads.c
-    conditions = list(source.conditions)
-    if further:
-        at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
-        conditions.append(sa.tuple_(source.sort_at, threads.id) < sa.tuple_(at, id_))
-    order = (source.sort_at.desc(), threads.id.desc())
-    listed = sa.select(threads.id, threads.contact_id, source.sort_at.label("sort_at"))
-    listed = listed.select_from(source.base).where(*conditions)
-    matching = sa.select(_contacts.c.contact_id)
+    threads, seen = t.threads.c, t.thread_channels.c
+    sort_at: sa.ColumnElement[Any] = threads.sort_at
+    if limited:
+        sort_at = (
+            sa.select(sa.func.max(seen.sort_at))
+            .where(seen.thread_id == threads.id, among(seen.channel_id, "channels"))
+            .scalar_subquery()
+        )
+    listed = sa.select(threads.id, threads.contact_id, sort_at.label("sort_at"))
     if newest:
-        listed = listed.order_by(*order).limit(NEWEST_THREADS)
-        matching = matching.where(_holds(needles, numbers))
+        listed = listed.where(*bound(org=threads.organisation_id), *_after(sort_at, further))
+        listed = listed.order_by(sort_at.desc(), threads.id.desc()).limit(NEWEST_THREADS)
+        found = listed.subquery("listed")
+        reached = found.join(_contacts, _contacts.c.contact_id == found.c.contact_id)
+        conditions = [_holds(needles, numbers)]
     else:
-        matching = matching.where(
-            *bound(org=_contacts.c.organisation_id),
-            sa.text(
+        holds = _holds(needles, numbers)
+        if dialect == "sqlite":
+            holds = sa.text(
                 "contact_id IN (SELECT rowid FROM search_grams WHERE search_grams MATCH :grams)"
             )
-            if dialect == "sqlite"
-            else _holds(needles, numbers),
-        )
-    by_thread = listed.subquery("listed")
-    own = by_thread.c
-    if newest:
-        reached = by_thread.join(_contacts, _contacts.c.contact_id == own.contact_id)
-        condition = _holds(needles, numbers)
-    else:
+        matching = sa.select(_contacts.c.contact_id)
+        matching = matching.where(*bound(org=unindexed(_contacts.c.organisation_id)), holds)
         held = matching.cte("held").prefix_with("MATERIALIZED")
-        reached = by_thread.join(held, held.c.contact_id == own.contact_id)
-        condition = sa.true()
+        found = listed.join(held, held.c.contact_id == threads.contact_id).subquery("listed")
+        reached = found
+        conditions = [found.c.sort_at.is_not(None), *_after(found.c.sort_at, further, found.c.id)]
     return (
-        sa.select(own.id, own.sort_at)
-        .select_from(reached.join(t.contacts, t.contacts.c.id == own.contact_id))
-        .where(condition, t.contacts.c.merged_into.is_(None))
-        .order_by(own.sort_at.desc(), own.id.desc())
+        sa.select(found.c.id, found.c.sort_at)
+        .select_from(reached.join(t.contacts, t.contacts.c.id == found.c.contact_id))
+        .where(*conditions, t.contacts.c.merged_into.is_(None))
+        .order_by(found.c.sort_at.desc(), found.c.id.desc())
         .limit(sa.bindparam("count", type_=sa.Integer))
     )
+
+
+def _after(
+    sort_at: sa.ColumnElement[Any],
+    further: bool,
+    id_: sa.ColumnElement[Any] = t.threads.c.id,
+) -> list[sa.ColumnElement[bool]]:
+    """Behind the place that is bound, if the page is a further one."""
+    if not further:
+        return []
+    place = (sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id))
+    return [sa.tuple_(sort_at, id_) < sa.tuple_(*place)]
 
 
 def _holds(needles: int, numbers: int) -> sa.ColumnElement[bool]:
@@ -324,7 +332,8 @@ def _by_contact(
     after: tuple[int, int] | None,
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     """The threads of contacts that match, with the time that orders them. Frequent texts are
-    among the newest; what is not there is rare, and the index finds all of it."""
+    among the newest; what is not there is rare, and the index finds all of it. What is newest for
+    a limited role no index knows: there the contacts are always found first."""
     if not (query.needles or query.numbers):
         return []
     values: dict[str, Any] = {**scope.values, "count": count, "grams": _grams(query)}
@@ -333,7 +342,7 @@ def _by_contact(
     if after is not None:
         values |= {"after_at": after[0], "after_id": after[1]}
     rows: Sequence[sa.Row[*tuple[Any, ...]]] = []
-    for newest in (True, False):
+    for newest in (False,) if scope.limited else (True, False):
         statement = _contacts_page(
             dialect=connection.dialect.name,
             limited=scope.limited,
@@ -404,7 +413,7 @@ def _open_threads(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
     """Those of some threads that may be found, with the text of their contact."""
     seen = t.thread_channels.c
     conditions = [
-        *bound(org=t.threads.c.organisation_id),
+        *bound(org=unindexed(t.threads.c.organisation_id)),
         among(t.threads.c.id, "ids"),
         t.contacts.c.merged_into.is_(None),
     ]

@@ -66,6 +66,12 @@ def bound(**columns: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
     return [column == sa.bindparam(name, type_=column.type) for name, column in columns.items()]
 
 
+def unindexed(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """The column where no index is to be used for it: SQLite takes an organisation's index for
+    narrower than a list of ids, and would read all of its rows."""
+    return column + sa.literal_column("0", sa.Integer)
+
+
 def columns(table: sa.FromClause, *names: str) -> list[sa.ColumnElement[Any]]:
     """Some columns of a table."""
     return [table.c[name] for name in names]
