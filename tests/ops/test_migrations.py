@@ -183,3 +183,19 @@ async def test_what_was_there_before_there_was_a_search_is_found(database: Datab
     await on(database, fill)
     await migrate(database)
     assert await on(database, find) == [["kept for years"], ["Zoë"]]
+
+
+async def test_trigrams_that_may_not_be_added_are_asked_for(postgres_url: str) -> None:
+    """They come with the first start after somebody who may has added them."""
+
+    def told(*statements: str) -> Any:
+        return lambda connection: [connection.execute(sa.text(one)) for one in statements]
+
+    owner = Database(postgres_url)
+    await on(owner, told("CREATE ROLE humble LOGIN", "GRANT ALL ON SCHEMA public TO humble"))
+    humble = Database(owner.url.set(username="humble").render_as_string(hide_password=False))
+    with pytest.raises(search.NoTrigramsError, match="CREATE EXTENSION pg_trgm"):
+        await migrate(humble)
+    await on(owner, told("CREATE EXTENSION pg_trgm"))
+    await migrate(humble)
+    await on(owner, told("DROP OWNED BY humble", "DROP ROLE humble"))
