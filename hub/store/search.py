@@ -73,14 +73,14 @@ class Match(Struct, frozen=True, kw_only=True):
     """Why a conversation was found: by its contact, or by an entry, the newest that matches.
     ``ranges`` are where in ``text`` that was found, in UTF-16 units."""
 
-    thread_id: int
     entry_id: int | None
     text: str
     ranges: list[Range]
 
 
 class Found(Struct, frozen=True):
-    """A page of conversations, each once, and the place at which the next one begins."""
+    """A page of conversations, each once, why each was found (by its id), and the place at which
+    the next page begins."""
 
     rows: list[inbox.ThreadRow]
     matches: dict[int, Match]
@@ -171,8 +171,8 @@ def index_contacts(connection: Connection, ids: Collection[int]) -> None:
 
 
 def add_trigrams(connection: Connection) -> None:
-    """Give PostgreSQL its trigrams. Since version 13 whoever may create tables' schemas in a
-    database may; raises ``NoTrigramsError`` where that has been taken away."""
+    """Give PostgreSQL its trigrams. Since version 13 that takes no superuser but the right CREATE
+    in the database; raises ``NoTrigramsError`` where it is lacking."""
     try:
         connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
     except DBAPIError as error:
@@ -534,5 +534,5 @@ def _explained(
         else:
             content = contents.decode(said[entry_id])
             text, ranges = rules.entry_excerpt(query, rules.entry_text(content))
-        matches[thread_id] = Match(thread_id=thread_id, entry_id=entry_id, text=text, ranges=ranges)
+        matches[thread_id] = Match(entry_id=entry_id, text=text, ranges=ranges)
     return matches
