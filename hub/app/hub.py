@@ -49,6 +49,7 @@ from hub.store.blobs import Blobs
 from hub.store.database import Database
 from hub.store.ids import Ids
 from hub.store.migrate import NewerDatabaseError, migrate
+from hub.store.search import NoTrigramsError
 from hub.web import create_web
 from hub.web.webhooks import Webhooks
 
@@ -215,7 +216,7 @@ class Hub:
     async def _migrate(self) -> None:
         try:
             before = await migrate(self.database)
-        except NewerDatabaseError as error:
+        except (NewerDatabaseError, NoTrigramsError) as error:
             raise StartupError(str(error)) from error
         except (DBAPIError, sqlite3.Error, OSError) as error:
             reason = getattr(error, "orig", None) or error

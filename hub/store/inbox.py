@@ -64,19 +64,25 @@ class Filter(Struct, frozen=True, kw_only=True):
 _NEEDS_RESPONSE: Any = sa.text("threads.needs_response")
 
 
-class _Source:
+class Source:
     """The list as a role reads it, limited to channels or not: where rows come from and what their
-    columns are. Statements bind ``org``, ``channels`` (if limited) and what a filter needs."""
+    columns are. Statements bind ``org``, ``channels`` (if limited), ``ids`` (if some are wanted
+    ``by_id``) and what a filter needs."""
 
-    def __init__(self, *, limited: bool) -> None:
+    def __init__(self, *, limited: bool, by_id: bool = False) -> None:
         threads = t.threads.c
         self.base: sa.FromClause = t.threads
         self.sort_at: sa.ColumnElement[int] = threads.sort_at
         self.unread: sa.ColumnElement[int] = threads.unread
         self.active_at: sa.ColumnElement[int] = threads.active_at
         self.conditions = bound(org=threads.organisation_id)
+        seen = t.thread_channels.c
+        of_own = bound(org=seen.organisation_id)
+        if by_id:
+            self.conditions = bound(org=aside(threads.organisation_id))
+            self.conditions.append(among(threads.id, "ids"))
+            of_own = [among(seen.thread_id, "ids")]
         if limited:
-            seen = t.thread_channels.c
             own = (
                 sa.select(
                     seen.thread_id,
@@ -84,7 +90,7 @@ class _Source:
                     sa.func.max(seen.active_at).label("active_at"),
                     sa.func.sum(seen.unread).label("unread"),
                 )
-                .where(*bound(org=seen.organisation_id), among(seen.channel_id, "channels"))
+                .where(*of_own, among(seen.channel_id, "channels"))
                 .group_by(seen.thread_id)
                 .subquery("own")
             )
@@ -156,7 +162,7 @@ Counts = tuple[dict[str, int], dict[str, int], int]
 def _page(
     *, limited: bool, status: str, filter_: str, assigned: bool, further: bool
 ) -> sa.Select[*tuple[Any, ...]]:
-    source = _Source(limited=limited)
+    source = Source(limited=limited)
     conditions = source.where(status, filter_, assigned=assigned)
     if further:
         at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
@@ -171,15 +177,15 @@ def _page(
 
 @cache
 def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    source = _Source(limited=limited)
-    return source.rows().where(*source.conditions, among(t.threads.c.id, "ids"))
+    source = Source(limited=limited, by_id=True)
+    return source.rows().where(*source.conditions)
 
 
 @cache
 def _counts(
     *, limited: bool, status: str, filter_: str, assigned: bool
 ) -> sa.Select[*tuple[Any, ...]]:
-    source = _Source(limited=limited)
+    source = Source(limited=limited)
 
     def count(status: str, filter_: str, *, assigned: bool) -> sa.ScalarSelect[int]:
         return (

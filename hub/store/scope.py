@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hub.store import tables as t
-from hub.store.statements import among, bound
+from hub.store.statements import among, aside, bound
 
 
 class Scope(Struct, frozen=True):
@@ -36,7 +36,7 @@ class Scope(Struct, frozen=True):
     @staticmethod
     def entries(*, limited: bool) -> list[sa.ColumnElement[bool]]:
         """Conditions on ``entries``."""
-        conditions = bound(org=t.entries.c.organisation_id)
+        conditions = bound(org=aside(t.entries.c.organisation_id))
         if limited:
             column = t.entries.c.channel_id
             conditions.append(sa.or_(column.is_(None), among(column, "channels")))

@@ -185,6 +185,7 @@ consents = sa.Table(
     sa.Column("how", sa.Text, nullable=False),
     sa.Column("by_member_id", Id),
     sa.Column("at", Time, nullable=False),
+    sa.Index("ix_consents_address", "organisation_id", "scheme", "value"),
 )
 
 # ------------------------------------------------------------------ conversations

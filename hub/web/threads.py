@@ -23,7 +23,9 @@ from hub.flow.views.present import contact_display, when
 from hub.rules import commands as c
 from hub.rules.addresses import shown
 from hub.rules.rights import VIEW
-from hub.store import contacts, inbox, timeline
+from hub.rules.search import LOOKED_AT
+from hub.rules.search import parse as parse_query
+from hub.store import contacts, inbox, search, timeline
 from hub.store.ids import parse
 from hub.store.inbox import Filter
 from hub.store.scope import Scope
@@ -34,6 +36,13 @@ Quick = Literal["all", "unread", "unassigned", "mine", "needs_response"]
 Kind = Literal["all", "texts", "emails", "calls", "notes", "system"]
 Web = Request[Any, Any, State]
 Limit = Annotated[int, QueryParameter(description="How many, 200 at most")]
+Typed = Annotated[
+    str | None,
+    QueryParameter(
+        description=f"What to search for, its first {LOOKED_AT} characters: words of messages and "
+        "notes, names, addresses, phone numbers in any form; status and filters are ignored"
+    ),
+]
 POSITION = "X-Position"
 """The header that says at which position of the journal an answer is true."""
 
@@ -51,12 +60,16 @@ async def list_threads(
     status: FromQuery[Status] = "open",
     quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
     assignee: FromQuery[str | None] = None,
+    q: Typed = None,
     limit: Limit = 50,
     cursor: FromQuery[str | None] = None,
 ) -> Response[shapes.ThreadPage]:
-    """A page of conversations, the newest activity first."""
+    """A page of conversations, the newest activity first; with ``q`` those that it finds, whatever
+    their status: contacts that match first, then the newest entries that do."""
     hub, who = parts(request), who_asks(request)
     count = limit_of(limit)
+    if q and q.strip():
+        return await _search(hub, who, q, count, place_of(cursor))
     wanted = filter_of(who, status, quick, assignee)
     after = place_of(cursor)
 
@@ -71,6 +84,32 @@ async def list_threads(
         next_cursor=cursor_of(found.rows[-1].sort_at, found.rows[-1].id) if more else None,
     )
     return Response(page, headers={POSITION: str(position)})
+
+
+async def _search(
+    hub: Parts, who: Who, typed: str, limit: int, after: tuple[int, int] | None
+) -> Response[shapes.ThreadPage]:
+    query = parse_query(typed)
+
+    def look(connection: Connection) -> tuple[int, search.Found, read.Threads]:
+        found = search.search(connection, who.scope, query, limit=limit, after=after)
+        position = inbox.position_of(connection, who.scope.organisation_id)
+        return position, found, read.threads(connection, who.scope, found.rows)
+
+    position, found, rows = await hub.database.read(look)
+    items = hub.presenter.threads(rows)
+    for row, item in zip(found.rows, items, strict=True):
+        match = found.matches[row.id]
+        item.match = shapes.SearchMatch(
+            kind="contact" if match.entry_id is None else "entry",
+            entry_id=None if match.entry_id is None else str(match.entry_id),
+            text=match.text,
+            ranges=match.ranges,
+        )
+    cursor = None if found.next is None else cursor_of(*found.next)
+    return Response(
+        shapes.ThreadPage(items=items, next_cursor=cursor), headers={POSITION: str(position)}
+    )
 
 
 @get("/threads/counts", opt=right(VIEW), summary="Count conversations")

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from hub.flow.record import Record
 from hub.plugin import MediaRef
 from hub.rules import commands as c
-from hub.rules.content import Content
+from hub.rules.content import Content, one_line
 from hub.store import tables as t
 from hub.store.ids import Ids
 
@@ -27,6 +27,18 @@ CHANNELS = ("sms", "chat")
 PHONES = ("+15550100001", "+15550100002", "+15550100003")
 OWN = ("+15550109999", "+15550108888")
 START = 1_800_000_000_000
+TEXTS = (
+    "",
+    "Invoice for the new bicycle",
+    "invoices: 12, 13 and 14",
+    "The bicycle, for Zoë's sister — new!",
+    "e-mail ZOE@example.com for the invoice",
+    "私は東京都に住む 🙂🙂",
+    "Ça coûte 12 € \x00 or 1\u0301 4711",
+    "FOR THE new 'invoice' AND NOT \"bicycle\" OR *",
+    "новая квитанция، رقم ١٢",
+)
+NAMES = (None, "Zoë Bicycle", "Ana", "O'Neill & Søn 東京", "100% \\_new")
 STATUSES = ("queued", "sent", "delivered", "read", "failed")
 
 Step = dict[str, Any]
@@ -46,13 +58,14 @@ _org = st.sampled_from(ORGANISATIONS)
 _channel = st.sampled_from(CHANNELS)
 _phone = st.sampled_from(PHONES)
 _own = st.sampled_from(OWN)
+_says = st.sampled_from(TEXTS)
 
 
 def _step(kind: str, **choices: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
     return st.fixed_dictionaries({"kind": st.just(kind), "at": _at(), **choices})
 
 
-steps = st.one_of(
+writing = st.one_of(
     _step(
         "receive",
         org=_org,
@@ -63,11 +76,18 @@ steps = st.one_of(
         occurred=st.none() | st.integers(-7_200_000, 7_200_000),
         asks=st.booleans(),
         files=st.integers(0, 2),
+        says=_says,
+        name=st.sampled_from(NAMES),
     ),
     _step("send", org=_org, channel=_channel, phone=_phone, own=_own,
-          key=st.integers(0, 6)),
-    _step("reply", pick=_pick(), channel=_channel, own=_own, wrong=st.booleans()),
-    _step("note", pick=_pick()),
+          key=st.integers(0, 6), says=_says),
+    _step("reply", pick=_pick(), channel=_channel, own=_own, wrong=st.booleans(), says=_says),
+    _step("note", pick=_pick(), says=_says),
+)  # fmt: skip
+"""The steps that bring words into a conversation."""
+
+steps = st.one_of(
+    writing,
     _step("assign", pick=_pick(), to=st.sampled_from([None, 11, 12, 13])),
     _step("status", pick=_pick(), status=st.sampled_from(["open", "closed"])),
     _step("needs", pick=_pick(), needs=st.booleans()),
@@ -114,6 +134,7 @@ def prepare(connection: Connection) -> None:
     """An empty database with two organisations and three members, one of them gone."""
     for table in t.metadata.sorted_tables:
         connection.execute(sa.delete(table))
+    forget_words(connection)
     organisations = [
         {"id": org, "slug": f"o{org}", "name": "O", "time_zone": "UTC", "created_at": 0}
         for org in ORGANISATIONS
@@ -138,6 +159,18 @@ def prepare(connection: Connection) -> None:
             "deactivated_at": gone,
         }
         connection.execute(sa.insert(t.members), [member])
+
+
+def forget_words(connection: Connection) -> None:
+    """Empty the search as well."""
+    on_sqlite = connection.dialect.name == "sqlite"
+    emptied = (
+        "INSERT INTO search_entries (search_entries) VALUES ('delete-all')"
+        if on_sqlite
+        else "DELETE FROM search_entries"
+    )
+    for statement in (emptied, "DELETE FROM search_contacts"):
+        connection.execute(sa.text(statement))
 
 
 def dump(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
@@ -218,10 +251,10 @@ class Author:
             grouping="texts",
             external_id=f"in{step['external']}",
             sender=(c.AddressOf(scheme="phone", value=step["phone"]),),
-            sender_name=None,
+            sender_name=step["name"],
             own_address=step["own"],
-            content=Content(text=f"text {step['external']}"),
-            preview=f"text {step['external']}",
+            content=Content(text=step["says"], subject="Bicycle" if at % 5 == 0 else None),
+            preview=one_line(step["says"]),
             media=tuple(
                 (self._id(), MediaRef(url="https://example.com/a.png"))
                 for _ in range(step["files"])
@@ -277,6 +310,7 @@ class Author:
             own_address=step["own"],
             idempotency_key=f"key{step['key']}",
             request=step["phone"],
+            content=Content(text=step["says"]),
         )
 
     def _reply(self, at: int, step: Step) -> Work | None:
@@ -295,6 +329,7 @@ class Author:
             channel_id=step["channel"],
             address=c.AddressOf(scheme="phone", value=address.value),
             own_address=step["own"],
+            content=Content(text=step["says"]),
         )
 
     def _message(self, at: int, **names: Any) -> Work:
@@ -303,7 +338,6 @@ class Author:
             entry_id=self._id(),
             transmission_id=self._id(),
             grouping="texts",
-            content=Content(text="out"),
             preview="out",
             wire="[]",
             by_member_id=11,
@@ -321,8 +355,8 @@ class Author:
             at=at,
             entry_id=self._id(),
             thread_id=thread.id,
-            content=Content(text="note"),
-            preview="note",
+            content=Content(text=step["says"]),
+            preview=one_line(step["says"]),
             by_member_id=12,
         )
 

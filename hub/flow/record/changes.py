@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.flow.record.world import ExternalId, ExternalKey, World
+from hub.store import search
 from hub.store import tables as t
 
 Row = dict[str, Any]
@@ -169,6 +170,7 @@ class Writer:
         for table, keys in _PLAIN_INSERTS:
             if rows := changes.inserts.get(table.name):
                 connection.execute(_INSERTS[table.name], _ordered(rows, keys))
+        self._write_search(connection, before, world, changes)
         self._write_external(connection, before.external, world.external)
         if changes.deliveries:
             connection.execute(self._keep, list(changes.deliveries.values()))
@@ -208,6 +210,21 @@ class Writer:
             ]
             connection.execute(_update(table, keys, names), rows)
         return bool(new or changed)
+
+    def _write_search(
+        self, connection: Connection, before: Snapshot, world: World, changes: Changes
+    ) -> None:
+        """What an entry says never changes; who a contact is may."""
+        known = before.states["entries"]
+        new = [entry for id_, entry in world.entries.items() if id_ not in known]
+        search.index_entries(
+            connection,
+            [search.Said(e.id, e.organisation_id, e.channel_id, e.kind, e.content) for e in new],
+        )
+        people = before.states["contacts"]
+        changed = {id_ for id_, one in world.contacts.items() if people.get(id_) is not one}
+        changed.update(row["contact_id"] for row in changes.inserts.get(t.addresses.name, ()))
+        search.index_contacts(connection, changed)
 
     def _write_external(
         self,

@@ -120,6 +120,18 @@ class Preview(Struct, kw_only=True):
     """Of the last outgoing message, when the last activity is one."""
 
 
+class SearchMatch(Struct, kw_only=True):
+    """Why a search found a conversation: by who the contact is, or by an entry, the newest that
+    matches."""
+
+    kind: Literal["contact", "entry"]
+    entry_id: str | None
+    text: str
+    """Of the contact a name or an address, of an entry an excerpt on one line."""
+    ranges: list[tuple[int, int]]
+    """Where in ``text`` that was found, from and to, in UTF-16 units as JavaScript counts."""
+
+
 class ThreadRow(Struct, kw_only=True):
     """A conversation as the list shows it."""
 
@@ -140,6 +152,8 @@ class ThreadRow(Struct, kw_only=True):
     active_at: datetime
     """The last activity of any kind; what date ranges look at."""
     created_at: datetime
+    match: SearchMatch | UnsetType = UNSET
+    """In the answer to a search alone."""
 
 
 class ConsentOut(Struct, kw_only=True):

@@ -196,7 +196,7 @@ class Unruly:
     def _message(self, told: dict[str, Any]) -> Message:
         return Message(
             external_id=told["id"],
-            sender=(Address(scheme="phone", value=told["from"]),),
+            sender=(Address(scheme=told.get("scheme", "phone"), value=told["from"]),),
             own_address=self.settings.own,
             text=told.get("text", ""),
             sender_name=told.get("name"),

@@ -9,7 +9,7 @@ down_revision = None
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 — one table after the other
     """Create every table of the core."""
     op.create_table(
         "addresses",
@@ -114,6 +114,9 @@ def upgrade() -> None:
             "own_address",
             name=op.f("pk_consents"),
         ),
+    )
+    op.create_index(
+        "ix_consents_address", "consents", ["organisation_id", "scheme", "value"], unique=False
     )
     op.create_table(
         "consumers",

@@ -1,0 +1,538 @@
+"""The search: an index of what entries say and of who contacts are, and asking it.
+
+What is indexed are the words that ``hub.rules.search`` makes, on both databases.
+
+``search_entries`` holds the words of entries without their text. On SQLite it is a contentless
+FTS5 table whose rowid is the entry's id; tokens for the organisation and the channel stand in a
+column of their own, so that a query stays inside what a role may see. On PostgreSQL it is a table
+with a ``tsvector``, apart from ``entries`` so that a change of an entry's status leaves the GIN
+index alone. Matches come newest first by id and are never ranked: ranking would read them all.
+
+``search_contacts`` holds a line of text for each contact, found by its trigrams: an FTS5 table
+that triggers keep (SQLite), ``pg_trgm`` (PostgreSQL).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from hub.rules import content as contents
+from hub.rules import search as rules
+from hub.rules.addresses import shown
+from hub.rules.search import Query, Range
+from hub.store import contacts, inbox
+from hub.store import tables as t
+from hub.store.scope import Scope
+from hub.store.statements import among, aside, bound, columns
+
+NEWEST = 20_000
+"""Entries that PostgreSQL looks through before it asks the index: frequent words are there."""
+NEWEST_THREADS = 1_000
+"""The same of conversations, when contacts are searched."""
+LOOKED_AT = 100_000
+"""Matches of one search: should all of these be in a few conversations, older ones are not
+looked at."""
+INDEXED = ("message", "note", "call")
+"""The kinds of entries whose words are found; what the hub says of itself is not."""
+
+_FIRST_STEP, _LARGEST_STEP = 200, 10_000
+_PAGE = 2_000
+_NOT_BELOW = (1 << 63) - 1
+_BY_ENTRY = -1  # as the time of a place: the page ended among the entries, at this id
+
+_metadata = sa.MetaData()
+_contacts = sa.Table(
+    "search_contacts",
+    _metadata,
+    sa.Column("contact_id", t.Id, primary_key=True, autoincrement=False),
+    sa.Column("organisation_id", t.Id, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+
+class NoTrigramsError(Exception):
+    """PostgreSQL has no trigrams, and the hub's user may not add them."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(
+            "to search contacts PostgreSQL needs its extension pg_trgm, which the hub may not "
+            f"create ({reason}). Let somebody who may run CREATE EXTENSION pg_trgm once, in the "
+            "hub's database, and start the hub again"
+        )
+
+
+class Match(Struct, frozen=True, kw_only=True):
+    """Why a conversation was found: by its contact, or by an entry, the newest that matches.
+    ``ranges`` are where in ``text`` that was found, in UTF-16 units."""
+
+    entry_id: int | None
+    text: str
+    ranges: list[Range]
+
+
+class Found(Struct, frozen=True):
+    """A page of conversations, each once, why each was found (by its id), and the place at which
+    the next page begins."""
+
+    rows: list[inbox.ThreadRow]
+    matches: dict[int, Match]
+    next: tuple[int, int] | None
+
+
+class Said(Struct, frozen=True):
+    """An entry to be indexed."""
+
+    id: int
+    organisation_id: int
+    channel_id: str | None
+    kind: str
+    content: str
+
+
+# ---------------------------------------------------------------------- keeping the index
+
+_INSERT_SQLITE = sa.text(
+    "INSERT INTO search_entries (rowid, scope, words) VALUES (:id, :scope, :words)"
+)
+_INSERT_POSTGRESQL = sa.insert(
+    sa.table(
+        "search_entries",
+        sa.column("organisation_id", t.Id),
+        sa.column("entry_id", t.Id),
+        sa.column("channel_id", sa.Text),
+        sa.column("words", postgresql.TSVECTOR),
+    )
+)
+_CONTACTS = sa.select(*columns(t.contacts, "id", "organisation_id", "name")).where(
+    among(t.contacts.c.id, "ids")
+)
+
+
+def _keep_contact(dialect: str) -> sa.Insert:
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(_contacts)
+    return insert.on_conflict_do_update(
+        index_elements=["contact_id"], set_={"text": insert.excluded.text}
+    )
+
+
+_KEEP_CONTACT = {dialect: _keep_contact(dialect) for dialect in ("sqlite", "postgresql")}
+
+
+def index_entries(connection: Connection, entries: Iterable[Said]) -> None:
+    """New entries can be found from now on."""
+    said = sorted((one for one in entries if one.kind in INDEXED), key=lambda one: one.id)
+    if not said:
+        return
+    if connection.dialect.name == "sqlite":
+        rows = [
+            {"id": one.id, "scope": _tokens(one), "words": " ".join(_words_of(one))} for one in said
+        ]
+        connection.execute(_INSERT_SQLITE, rows)
+        return
+    rows = [
+        {
+            "organisation_id": one.organisation_id,
+            "entry_id": one.id,
+            "channel_id": one.channel_id,
+            "words": " ".join(f"'{w}':{n}" for n, w in enumerate(_words_of(one), 1)),
+        }
+        for one in said
+    ]
+    connection.execute(_INSERT_POSTGRESQL, rows)
+
+
+def index_contacts(connection: Connection, ids: Collection[int]) -> None:
+    """Contacts that are new, or whose name or addresses changed, can be found as they are now."""
+    if not ids:
+        return
+    addresses = contacts.addresses_of(connection, sorted(ids))
+    rows = [
+        {
+            "contact_id": row.id,
+            "organisation_id": row.organisation_id,
+            "text": rules.contact_text(
+                row.name,
+                [(one.scheme, one.value, one.display) for one in addresses.get(row.id, [])],
+            ),
+        }
+        for row in connection.execute(_CONTACTS, {"ids": sorted(ids)})
+    ]
+    if rows:
+        rows.sort(key=lambda row: row["contact_id"])
+        connection.execute(_KEEP_CONTACT[connection.dialect.name], rows)
+
+
+def add_trigrams(connection: Connection) -> None:
+    """Give PostgreSQL its trigrams. Since version 13 that takes no superuser but the right CREATE
+    in the database; raises ``NoTrigramsError`` where it is lacking."""
+    try:
+        connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+    except DBAPIError as error:
+        raise NoTrigramsError(error.orig) from error
+
+
+def fill(connection: Connection) -> None:
+    """Index every row of a database whose index is empty."""
+    own = t.entries.c
+    entries = (
+        sa.select(own.id, own.organisation_id, own.channel_id, own.kind, own.content)
+        .where(own.id > sa.bindparam("after", type_=t.Id))
+        .order_by(own.id)
+        .limit(_PAGE)
+    )
+    after = -1
+    while rows := connection.execute(entries, {"after": after}).all():
+        index_entries(connection, [Said(*row) for row in rows])
+        after = rows[-1].id
+    ids = sa.select(t.contacts.c.id).where(t.contacts.c.id > sa.bindparam("after", type_=t.Id))
+    ids = ids.order_by(t.contacts.c.id).limit(_PAGE)
+    after = -1
+    while found := connection.scalars(ids, {"after": after}).all():
+        index_contacts(connection, found)
+        after = found[-1]
+
+
+def _words_of(said: Said) -> list[str]:
+    return rules.words(rules.entry_text(contents.decode(said.content)))
+
+
+def _tokens(said: Said) -> str:
+    return f"{_organisation(said.organisation_id)} {_place(said.organisation_id, said.channel_id)}"
+
+
+def _organisation(organisation_id: int) -> str:
+    return f"{organisation_id:x}"
+
+
+def _place(organisation_id: int, channel_id: str | None) -> str:
+    """A channel of an organisation; what has none is the team's."""
+    named = "" if channel_id is None else channel_id.encode().hex()
+    return f"{_organisation(organisation_id)}c{named}"
+
+
+# ---------------------------------------------------------------------- asking it
+
+
+def search(
+    connection: Connection,
+    scope: Scope,
+    query: Query,
+    *,
+    limit: int,
+    after: tuple[int, int] | None = None,
+) -> Found:
+    """Conversations that ``query`` finds, each once: those of contacts that match, the newest
+    activity first, then those with an entry that matches, the newest match first. ``after`` is
+    where the page before it ended."""
+    found: list[tuple[int, int | None]] = []
+    places: list[tuple[int, int]] = []
+    if after is None or after[0] != _BY_ENTRY:
+        for thread_id, at in _by_contact(connection, scope, query, limit + 1, after):
+            found.append((thread_id, None))
+            places.append((at, thread_id))
+        after = None
+    if len(found) <= limit:
+        below = _NOT_BELOW if after is None else after[1]
+        for thread_id, entry_id in _by_entry(
+            connection, scope, query, limit + 1 - len(found), below
+        ):
+            found.append((thread_id, entry_id))
+            places.append((_BY_ENTRY, entry_id))
+    more = len(found) > limit
+    shown_ = found[:limit]
+    by_id = {
+        row.id: row for row in inbox.threads_by_id(connection, scope, [one[0] for one in shown_])
+    }
+    rows = [by_id[thread_id] for thread_id, _ in shown_ if thread_id in by_id]
+    return Found(
+        rows, _explained(connection, query, shown_, by_id), places[limit - 1] if more else None
+    )
+
+
+# ------------------------------------------------------------------ contacts
+
+
+@cache
+def _contacts_page(
+    *, dialect: str, limited: bool, needles: int, numbers: int, further: bool, newest: bool
+) -> sa.Select[*tuple[Any, ...]]:
+    """Conversations whose contact matches: of the ``newest`` ones alone, by looking at each, or of
+    all, by the index."""
+    threads, seen = t.threads.c, t.thread_channels.c
+    sort_at: sa.ColumnElement[Any] = threads.sort_at
+    if limited:
+        sort_at = (
+            sa.select(sa.func.max(seen.sort_at))
+            .where(seen.thread_id == threads.id, among(seen.channel_id, "channels"))
+            .scalar_subquery()
+        )
+    listed = sa.select(threads.id, threads.contact_id, sort_at.label("sort_at"))
+    if newest:
+        listed = listed.where(*bound(org=threads.organisation_id), *_after(sort_at, further))
+        listed = listed.order_by(sort_at.desc(), threads.id.desc()).limit(NEWEST_THREADS)
+        found = listed.subquery("listed")
+        reached = found.join(_contacts, _contacts.c.contact_id == found.c.contact_id)
+        conditions = [_holds(needles, numbers)]
+    else:
+        holds = _holds(needles, numbers)
+        if dialect == "sqlite":
+            holds = sa.text(
+                "contact_id IN (SELECT rowid FROM search_grams WHERE search_grams MATCH :grams)"
+            )
+        matching = sa.select(_contacts.c.contact_id)
+        matching = matching.where(*bound(org=aside(_contacts.c.organisation_id)), holds)
+        held = matching.cte("held").prefix_with("MATERIALIZED")
+        found = listed.join(held, held.c.contact_id == threads.contact_id).subquery("listed")
+        reached = found
+        conditions = [found.c.sort_at.is_not(None), *_after(found.c.sort_at, further, found.c.id)]
+    return (
+        sa.select(found.c.id, found.c.sort_at)
+        .select_from(reached.join(t.contacts, t.contacts.c.id == found.c.contact_id))
+        .where(*conditions, t.contacts.c.merged_into.is_(None))
+        .order_by(found.c.sort_at.desc(), found.c.id.desc())
+        .limit(sa.bindparam("count", type_=sa.Integer))
+    )
+
+
+def _after(
+    sort_at: sa.ColumnElement[Any],
+    further: bool,
+    id_: sa.ColumnElement[Any] = t.threads.c.id,
+) -> list[sa.ColumnElement[bool]]:
+    """Behind the place that is bound, if the page is a further one."""
+    if not further:
+        return []
+    place = (sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id))
+    return [sa.tuple_(sort_at, id_) < sa.tuple_(*place)]
+
+
+def _holds(needles: int, numbers: int) -> sa.ColumnElement[bool]:
+    def like(name: str) -> sa.ColumnElement[bool]:
+        return _contacts.c.text.like(sa.bindparam(name, type_=sa.Text), escape="\\")
+
+    alternatives = [like(f"number_{place}") for place in range(numbers)]
+    if needles:
+        alternatives.append(sa.and_(*(like(f"needle_{place}") for place in range(needles))))
+    return sa.or_(*alternatives)
+
+
+def _by_contact(
+    connection: Connection,
+    scope: Scope,
+    query: Query,
+    count: int,
+    after: tuple[int, int] | None,
+) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+    """The threads of contacts that match, with the time that orders them. Frequent texts are
+    among the newest; what is not there is rare, and the index finds all of it. What is newest for
+    a limited role no index knows: there the contacts are always found first."""
+    if not (query.needles or query.numbers):
+        return []
+    values: dict[str, Any] = {**scope.values, "count": count, "grams": _grams(query)}
+    values |= {f"needle_{n}": _pattern(one) for n, one in enumerate(query.needles)}
+    values |= {f"number_{n}": _pattern(one) for n, one in enumerate(query.numbers)}
+    if after is not None:
+        values |= {"after_at": after[0], "after_id": after[1]}
+    rows: Sequence[sa.Row[*tuple[Any, ...]]] = []
+    for newest in (False,) if scope.limited else (True, False):
+        statement = _contacts_page(
+            dialect=connection.dialect.name,
+            limited=scope.limited,
+            needles=len(query.needles),
+            numbers=len(query.numbers),
+            further=after is not None,
+            newest=newest,
+        )
+        rows = connection.execute(statement, values).all()
+        if len(rows) == count:
+            break
+    return rows
+
+
+def _pattern(held: str) -> str:
+    escaped = held.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _grams(query: Query) -> str:
+    def quoted(held: str) -> str:
+        return '"' + held.replace('"', '""') + '"'
+
+    alternatives = [quoted(number) for number in query.numbers]
+    if query.needles:
+        alternatives.append(f"({' AND '.join(map(quoted, query.needles))})")
+    return " OR ".join(alternatives)
+
+
+# ------------------------------------------------------------------ entries
+
+_ENTRIES_SQLITE = sa.text(
+    "SELECT rowid FROM search_entries WHERE search_entries MATCH :words AND rowid < :below "
+    "ORDER BY rowid DESC LIMIT :count"
+)
+_SEEN = " AND (channel_id IS NULL OR channel_id = ANY (CAST(:channels AS text[])))"
+_NEWEST = (
+    "SELECT entry_id FROM (SELECT entry_id, channel_id, words FROM search_entries "
+    "WHERE organisation_id = :org AND entry_id < :below ORDER BY entry_id DESC LIMIT {newest}) "
+    "AS newest WHERE words @@ CAST(:words AS tsquery){seen} ORDER BY entry_id DESC LIMIT :count"
+)
+_INDEXED = (
+    "WITH found AS MATERIALIZED (SELECT entry_id FROM search_entries WHERE organisation_id = :org "
+    "AND entry_id < :below AND words @@ CAST(:words AS tsquery){seen}) "
+    "SELECT entry_id FROM found ORDER BY entry_id DESC LIMIT :count"
+)
+
+
+def _on_postgresql(newest: int) -> dict[tuple[bool, bool], sa.TextClause]:
+    """By whether the role is limited, and whether the newest are looked through or the index is
+    asked."""
+    return {
+        (limited, first): sa.text(
+            (_NEWEST if first else _INDEXED).format(newest=newest, seen=_SEEN if limited else "")
+        )
+        for limited in (False, True)
+        for first in (False, True)
+    }
+
+
+_ENTRIES_POSTGRESQL = _on_postgresql(NEWEST)
+_OF_ENTRIES = sa.select(t.entries.c.id, t.entries.c.thread_id).where(among(t.entries.c.id, "ids"))
+_CONTENTS = sa.select(t.entries.c.id, t.entries.c.content).where(among(t.entries.c.id, "ids"))
+
+
+@cache
+def _open_threads(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
+    """Those of some threads that may be found, with the text of their contact."""
+    seen = t.thread_channels.c
+    conditions = [
+        *bound(org=aside(t.threads.c.organisation_id)),
+        among(t.threads.c.id, "ids"),
+        t.contacts.c.merged_into.is_(None),
+    ]
+    if limited:
+        of_thread = sa.select(seen.thread_id).where(
+            seen.thread_id == t.threads.c.id, among(seen.channel_id, "channels")
+        )
+        conditions.append(of_thread.exists())
+    return (
+        sa.select(t.threads.c.id, _contacts.c.text)
+        .join(t.contacts, t.contacts.c.id == t.threads.c.contact_id)
+        .join(_contacts, _contacts.c.contact_id == t.threads.c.contact_id)
+        .where(*conditions)
+    )
+
+
+def _by_entry(
+    connection: Connection, scope: Scope, query: Query, count: int, below: int
+) -> list[tuple[int, int]]:
+    """Threads with an entry that matches and the newest of those, if its id is below ``below``;
+    without the threads of contacts that match."""
+    found: list[tuple[int, int]] = []
+    if not query.terms:
+        return found
+    passed: set[int] = set()
+    looked_at = 0
+    for entries in _matching(connection, scope, query):
+        looked_at += len(entries)
+        thread_of = dict(map(tuple, connection.execute(_OF_ENTRIES, {"ids": entries})))
+        newest: dict[int, int] = {}
+        for entry_id in entries:
+            thread_id = thread_of.get(entry_id)
+            if thread_id is not None and thread_id not in passed:
+                passed.add(thread_id)
+                if entry_id < below:
+                    newest[thread_id] = entry_id
+        if newest:
+            statement = _open_threads(limited=scope.limited)
+            values = {**scope.values, "ids": newest}
+            rows = connection.execute(statement, values).all()
+            open_ = {row.id for row in rows if not query.finds_contact(row.text)}
+            found += [place for place in newest.items() if place[0] in open_]
+        if len(found) >= count or looked_at >= LOOKED_AT:
+            break
+    return found[:count]
+
+
+def _matching(connection: Connection, scope: Scope, query: Query) -> Iterator[list[int]]:
+    """The ids of entries that match, newest first, in steps that grow."""
+    postgres = connection.dialect.name == "postgresql"
+    words = _tsquery(query) if postgres else _fts_query(scope, query)
+    values: dict[str, Any] = {"words": words, "below": _NOT_BELOW}
+    newest, count = True, _FIRST_STEP
+    if postgres:
+        values |= scope.values
+    while True:
+        statement = _ENTRIES_POSTGRESQL[scope.limited, newest] if postgres else _ENTRIES_SQLITE
+        ids = list(connection.scalars(statement, {**values, "count": count}))
+        if ids:
+            yield ids
+            values["below"] = ids[-1]
+        if len(ids) < count:
+            if not (postgres and newest):
+                return
+            newest = False
+        count = min(count * 4, _LARGEST_STEP)
+
+
+def _fts_query(scope: Scope, query: Query) -> str:
+    """In FTS5's syntax. A word holds letters, digits and emoji alone: nothing can end a quote."""
+    org = scope.organisation_id
+    if scope.channels is None:
+        places = [_organisation(org)]
+    else:
+        places = [_place(org, channel) for channel in (None, *sorted(scope.channels))]
+    within = " OR ".join(f'"{place}"' for place in places)
+    terms = " AND ".join(f'"{" ".join(one.words)}"{"*" * one.prefix}' for one in query.terms)
+    return f"scope : ({within}) AND words : ({terms})"
+
+
+def _tsquery(query: Query) -> str:
+    terms: list[str] = []
+    for term in query.terms:
+        *first, last = (f"'{word}'" for word in term.words)
+        terms.append(" <-> ".join([*first, f"{last}{':*' * term.prefix}"]))
+    return " & ".join(f"({term})" for term in terms)
+
+
+# ------------------------------------------------------------------ why
+
+
+def _explained(
+    connection: Connection,
+    query: Query,
+    found: Sequence[tuple[int, int | None]],
+    rows: dict[int, inbox.ThreadRow],
+) -> dict[int, Match]:
+    entries = [entry_id for _, entry_id in found if entry_id is not None]
+    people = [
+        rows[thread_id].contact_id
+        for thread_id, entry_id in found
+        if entry_id is None and thread_id in rows
+    ]
+    addresses = contacts.addresses_of(connection, people)
+    said: dict[int, str] = {}
+    if entries:
+        said = dict(map(tuple, connection.execute(_CONTENTS, {"ids": entries})))
+    matches: dict[int, Match] = {}
+    for thread_id, entry_id in found:
+        if thread_id not in rows:
+            continue
+        if entry_id is None:
+            row = rows[thread_id]
+            own = addresses.get(row.contact_id, [])
+            texts = [row.contact_name] if row.contact_name else []
+            texts += [shown(one.scheme, one.value, one.display) for one in own]
+            text, ranges = rules.contact_excerpt(query, texts)
+        else:
+            content = contents.decode(said[entry_id])
+            text, ranges = rules.entry_excerpt(query, rules.entry_text(content))
+        matches[thread_id] = Match(entry_id=entry_id, text=text, ranges=ranges)
+    return matches
