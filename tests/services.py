@@ -248,6 +248,20 @@ class RedisServer:
         self.port, self._process = _start_on_free_port(self._launch, _listens)
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
+    def crash(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def start_again(self) -> None:
+        """Start it on the same port, after a crash."""
+        self._process = self._launch(self.port)
+        deadline = time.monotonic() + START_LIMIT
+        while not _listens(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("Redis did not start again")
+            time.sleep(0.02)
+
     def stop(self) -> None:
         """Stop the server and remove its folder."""
         _stop(self._process)

@@ -352,6 +352,16 @@ class Hub:
         )
         return who.member in memberships
 
+    async def warnings(self) -> list[str]:
+        """What somebody should look at, though the hub works."""
+        found = [await self.machinery.notices.trouble()]
+        if self._relay is not None and self._relay.trouble is not None:
+            found.append(
+                "Redis cannot be reached; what other processes do is seen up to "
+                f"{LOOK_EVERY:g} s later ({self._relay.trouble})"
+            )
+        return [one for one in found if one is not None]
+
     async def check(self) -> list[str]:
         """What keeps the hub from working."""
         trouble: list[str] = []

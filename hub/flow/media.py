@@ -22,6 +22,7 @@ from hub.flow.host import (
     now_ms,
 )
 from hub.flow.record.world import AttachmentState
+from hub.flow.waiting import woken
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import CredentialsInvalid, HookError, MediaRef, Permanent, Secret
 from hub.rules import commands as c
@@ -88,8 +89,7 @@ class Fetcher:
                 log.exception("media.failed")
                 due = []
             if not due:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), IDLE)
+                await woken(self._wake, IDLE)
 
     async def _fetch(self, file: store.DueFile) -> None:
         channel = self._channels.get(file.organisation_id, file.channel_id)

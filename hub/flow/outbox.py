@@ -31,6 +31,7 @@ from hub.flow.host import (
     PluginFault,
     now_ms,
 )
+from hub.flow.waiting import woken
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import (
     Address,
@@ -146,8 +147,7 @@ class Outbox:
             except Exception:
                 log.exception("outbox.failed")
             if taken < BATCH:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                await woken(self._wake, pause)
 
     async def _take(self) -> int:
         """Lease what is due and begin to send it; how many."""

@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from hub.flow.views import read, shapes
 from hub.flow.views.present import Presenter
+from hub.flow.waiting import woken
 from hub.store import inbox, journal, timeline
 from hub.store.database import Database
 from hub.store.inbox import Filter
@@ -229,8 +230,7 @@ class _Pump:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._look_every)
+            await woken(self._wake, self._look_every)
             self._wake.clear()
             try:
                 more = True

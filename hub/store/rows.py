@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -18,8 +18,8 @@ def facts(row: Row) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", row._mapping)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
-def struct(kind: type[S], row: Row) -> S:
-    """A row whose columns are the fields of ``kind``, in their order."""
+def struct(kind: type[S], row: Sequence[Any]) -> S:
+    """A row, or a part of one, whose columns are the fields of ``kind``, in their order."""
     return kind(**dict(zip(kind.__struct_fields__, row, strict=True)))
 
 

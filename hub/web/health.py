@@ -49,13 +49,12 @@ async def ready(request: Web) -> Response[Readiness]:
     states = {f"{one.organisation}/{one.id}": one.health.state for one in running.channels}
     states |= {f"{one.organisation}/{one.id}": "off" for one in running.channels.all_failed}
     fine = not trouble
-    waiting = await running.machinery.notices.trouble() if fine else None
     return Response(
         Readiness(
             status="ok" if fine else "unready",
             trouble=trouble,
             channels=states,
-            warnings=[] if waiting is None else [waiting],
+            warnings=await running.warnings() if fine else [],
         ),
         status_code=200 if fine else 503,
     )

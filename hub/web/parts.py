@@ -52,6 +52,10 @@ class Parts(Protocol):
         """Whether a session still is what it was when the guard looked."""
         ...
 
+    async def warnings(self) -> list[str]:
+        """What somebody should look at, though the hub works."""
+        ...
+
     async def check(self) -> list[str]:
         """What keeps the hub from working, in words; empty when nothing does."""
         ...

@@ -116,6 +116,7 @@ class Wanted:
 
     def __init__(self, commands: Iterable[c.Command]) -> None:
         self.addresses: set[AddressKey] = set()
+        self.consents: set[AddressKey] = set()
         self.external: set[ExternalKey] = set()
         self.entries: set[int] = set()
         self.transmissions: set[int] = set()
@@ -141,9 +142,11 @@ class Wanted:
                     self.transmissions.add(command.transmission_id)
             case c.ChangeConsent():
                 self.addresses.add((org, command.address.scheme, command.address.value))
+                self.consents.add((org, command.address.scheme, command.address.value))
                 self._member(command.by_member_id)
             case c.SendMessage():
                 self.addresses.add((org, command.address.scheme, command.address.value))
+                self.consents.add((org, command.address.scheme, command.address.value))
                 self.attachments.update(command.attachment_ids)
                 if command.thread_id is not None:
                     self.threads.add(command.thread_id)
@@ -218,11 +221,13 @@ _THREADS_OF_ENTRIES = (
     sa.select(t.entries.c.thread_id).where(among(t.entries.c.id, "ids")).distinct()
 )
 _THREADS = (
-    sa.select(*fields(t.threads, Thread))
+    sa.select(*fields(t.threads, Thread), *fields(t.contacts, Contact))
+    .join(t.contacts, t.contacts.c.id == t.threads.c.contact_id)
     .where(sa.or_(among(t.threads.c.id, "ids"), among(t.threads.c.contact_id, "contacts")))
     .order_by(t.threads.c.id)
-    .with_for_update()
+    .with_for_update(of=t.threads)
 )
+_OF_THREAD = len(Thread.__struct_fields__)
 _CHANNELS = sa.select(*fields(t.thread_channels, ThreadChannel)).where(
     among(t.thread_channels.c.thread_id, "ids")
 )
@@ -271,6 +276,8 @@ class _Loader:
         self.connection = connection
         self.wanted = wanted
         self.world = World()
+        self._placed: set[int] = set()
+        """Entries whose threads are known."""
 
     def load(self) -> World:
         self._requests()
@@ -307,7 +314,8 @@ class _Loader:
             return []
         owners = structs(_Owner, self._rows(_OWNERS, ids=transmissions))
         self.wanted.threads.update(owner.thread_id for owner in owners)
-        self.wanted.entries.update(owner.entry_id for owner in owners)
+        self._placed.update(owner.entry_id for owner in owners)
+        self.wanted.entries |= self._placed
         return owners
 
     def _place_accepted(self, owners: list[_Owner]) -> None:
@@ -343,22 +351,22 @@ class _Loader:
         if wanted.attachments:
             entries = self._rows(_ENTRIES_OF_FILES, ids=wanted.attachments)
             wanted.entries.update(row.entry_id for row in entries if row.entry_id is not None)
-        if wanted.entries:
-            threads = self._rows(_THREADS_OF_ENTRIES, ids=wanted.entries)
+        if unplaced := wanted.entries - self._placed:
+            threads = self._rows(_THREADS_OF_ENTRIES, ids=unplaced)
             wanted.threads.update(row.thread_id for row in threads)
         if not (wanted.threads or wanted.contacts):
             return
         for row in self._rows(_THREADS, ids=wanted.threads, contacts=wanted.contacts):
-            thread = struct(Thread, row)
+            thread, contact = struct(Thread, row[:_OF_THREAD]), struct(Contact, row[_OF_THREAD:])
             world.threads[thread.id] = thread
-            world.thread_of[thread.contact_id] = thread.id
+            world.thread_of[contact.id] = thread.id
+            world.contacts[contact.id] = contact
         if world.threads:
             for row in self._rows(_CHANNELS, ids=world.threads):
                 channel = struct(ThreadChannel, row)
                 world.channels[channel.thread_id, channel.channel_id] = channel
-        contacts = wanted.contacts | {thread.contact_id for thread in world.threads.values()}
-        if contacts:
-            for row in self._rows(_CONTACTS, ids=contacts):
+        if without_thread := wanted.contacts - world.contacts.keys():
+            for row in self._rows(_CONTACTS, ids=without_thread):
                 world.contacts[row.id] = struct(Contact, row)
 
     def _transmissions_and_entries(self) -> None:
@@ -380,14 +388,15 @@ class _Loader:
             self.world.attachments[row.id] = struct(AttachmentState, row)
 
     def _receipts(self) -> None:
-        for (org, channel), ids in _grouped(self.wanted.external).items():
+        """Of ids that were there already: what has come of them left its id as well."""
+        for (org, channel), ids in _grouped(self.world.external).items():
             for row in self._rows(_RECEIPTS, org=org, channel=channel, ids=ids):
                 receipt = struct(StoredReceipt, row)
                 self.world.receipts[org, channel, receipt.external_id][receipt.status] = receipt
 
     def _consents(self) -> None:
-        """Of the addresses named, and of those about to be sent to."""
-        wanted = set(self.wanted.addresses)
+        """Of the addresses they are about, and of those about to be sent to."""
+        wanted = set(self.wanted.consents)
         wanted.update(
             (row.organisation_id, row.scheme, row.address)
             for id_ in self.wanted.transmissions

@@ -30,6 +30,9 @@ log = structlog.get_logger()
 REST = 1.0
 """Seconds without work after which SQLite's log is written back and cut."""
 LOOK_EVERY = 1.0
+CROWD = 4
+"""Where a batch had so many items more are on their way: the next one is worth waiting for."""
+GATHER = 0.002
 
 
 class Writer:
@@ -119,6 +122,8 @@ class Writer:
                 self._under_way = len(items)
                 settled = self._committer.settle(items)
                 self._loop.call_soon_threadsafe(self._answer, items, *settled)
+                if len(items) >= CROWD:
+                    time.sleep(GATHER)
             elif not rested:
                 shrink_log(engine)
             rested = not items
@@ -134,6 +139,8 @@ class Writer:
                 self._under_way = len(items)
                 settled: Settled = await greenlet_spawn(committer.settle, items)
                 self._answer(items, *settled)
+                if len(items) >= CROWD:
+                    await asyncio.sleep(GATHER)
             if not self._lanes.ended:
                 await self._wake.wait()
         await engine.dispose()

@@ -411,15 +411,20 @@ def test_the_client_is_not_imported_before_it_is_needed() -> None:
 def test_whoever_comes_while_the_client_is_imported_waits_for_it() -> None:
     code = """
 import asyncio, sys
-from hub_sms_twilio.plugin import _sending
+from hub.plugin import Secret
+from hub_sms_twilio.plugin import TwilioSms
+from hub_sms_twilio.settings import Settings
 from tests.small_context import SmallContext
 
 async def main():
     ctx = SmallContext()
-    first = asyncio.create_task(_sending(ctx))
+    numbers = ("+15550100001",)
+    settings = Settings(account_sid="AC" + "0" * 32, auth_token=Secret("token"), numbers=numbers)
+    channel = TwilioSms(settings)
+    first = asyncio.create_task(channel._sending(ctx))
     while "hub_sms_twilio.sending" not in sys.modules:
         await asyncio.sleep(0)
-    assert hasattr(await _sending(ctx), "send")
+    assert hasattr(await channel._sending(ctx), "send")
     await first
     await ctx.aclose()
 

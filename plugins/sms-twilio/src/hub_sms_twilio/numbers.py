@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -68,6 +69,7 @@ def country_of(number: str) -> str | None:
     return exact or (main if main.isalpha() and main != phonenumbers.UNKNOWN_REGION else None)
 
 
+@lru_cache(maxsize=8_192)  # the same customers write again and again
 def _phone(text: str) -> Address:
     """As E.164 where the plan of numbers knows it, else as it is: what cannot be parsed today may
     be a new range, and short codes have no international form."""

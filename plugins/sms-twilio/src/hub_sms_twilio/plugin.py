@@ -68,6 +68,15 @@ class TwilioSms:
         self._settings = settings
         own = (numbers.country_of(number) for number in settings.numbers)
         self._country = settings.country or next((country for country in own if country), None)
+        self._imported: ModuleType | None = None
+
+    async def _sending(self, ctx: Context) -> ModuleType:
+        """The module ``sending``, which needs Twilio's client: imported when it is first needed,
+        and not on the channel's loop. Whoever comes while it is being imported waits for the whole
+        of it; in ``sys.modules`` it is found half done."""
+        if self._imported is None:
+            self._imported = await ctx.run_blocking(import_module, "hub_sms_twilio.sending")
+        return self._imported
 
     @hookimpl
     async def ingest(self, ctx: Context, delivery: Delivery) -> IngestResult:
@@ -83,12 +92,12 @@ class TwilioSms:
     @hookimpl
     async def send(self, ctx: Context, message: Outbound) -> Accepted:
         """One attempt by the REST API."""
-        return await (await _sending(ctx)).send(ctx, message, self._settings)
+        return await (await self._sending(ctx)).send(ctx, message, self._settings)
 
     @hookimpl
     async def reconcile(self, ctx: Context, message: Outbound) -> Reconciled:
         """Look for the message at Twilio."""
-        return await (await _sending(ctx)).reconcile(ctx, message, self._settings)
+        return await (await self._sending(ctx)).reconcile(ctx, message, self._settings)
 
     @hookimpl
     def render(self, item: Item, surface: Surface) -> Rendered:
@@ -124,17 +133,10 @@ class TwilioSms:
     async def health(self, ctx: Context) -> Health:
         """Whether the account answers and is open."""
         try:
-            return await (await _sending(ctx)).health(ctx, self._settings)
+            return await (await self._sending(ctx)).health(ctx, self._settings)
         except CredentialsInvalid as error:
             return Health(state="needs_attention", reason=error.detail)
         except (Temporary, OutcomeUnknown) as error:
             return Health(state="transient", reason=error.detail)
         except HookError as error:
             return Health(state="degraded", reason=error.detail)
-
-
-async def _sending(ctx: Context) -> ModuleType:
-    """The module ``sending``, which needs Twilio's client: imported when it is first needed, and
-    not on the channel's loop. Whoever comes while it is being imported waits for the whole of
-    it; in ``sys.modules`` it is found half done."""
-    return await ctx.run_blocking(import_module, "hub_sms_twilio.sending")
