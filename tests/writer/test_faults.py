@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +159,14 @@ async def test_what_waits_too_long_is_refused_and_not_done(
     if writer._thread is None:
         return
     monkeypatch.setattr(lanes, "OLDEST", 0.2)
-    goes_on = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    under_way, goes_on = threading.Event(), threading.Event()
 
     def slow(_connection: Connection) -> None:
-        asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
+        under_way.set()
+        goes_on.wait(60)
 
     holding = asyncio.create_task(writer.execute(slow))
-    await asyncio.to_thread(wait_for, lambda: len(writer._lanes) == 0)
+    await asyncio.to_thread(under_way.wait)
     with pytest.raises(Unavailable, match="too slow"):
         await writer.record(message(1))
     goes_on.set()
