@@ -9,6 +9,8 @@ for each. On PostgreSQL both speak asyncpg. What reads and writes is the same sy
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -154,12 +156,14 @@ def prove_writable(connection: sa.Connection) -> None:
 
 
 def shrink_log(engine: sa.Engine) -> None:
-    """Write SQLite's log back into the database and cut it, unless somebody is reading."""
+    """Write SQLite's log back into the database and cut it, unless somebody is reading. A disk
+    that is full leaves the log as it is: nothing is lost, and the next time may do."""
     pooled = engine.raw_connection()
     raw: Any = pooled.driver_connection
     try:
         raw.execute("PRAGMA busy_timeout=0")
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with contextlib.suppress(sqlite3.Error):
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         raw.execute(_BUSY)
     finally:
         pooled.close()

@@ -196,6 +196,7 @@ class Committer:
                 self._in_trouble(error)
                 self._pause(min(0.1 * 2**attempt, 2.0))
                 continue
+            self.trouble = None
             happened = found == doubt.mark
             log.warning("write.settled", committed=happened, items=len(items))
             return doubt.settled if happened else None
