@@ -40,6 +40,7 @@ from hub.flow.record import Record
 from hub.flow.replay import Replay
 from hub.flow.services import ChannelKey, HubServices
 from hub.flow.stream import Stream
+from hub.flow.sweep import Sweep
 from hub.flow.views.present import Presenter
 from hub.flow.writer import News, Unavailable, Writer
 from hub.plugin import Delivery, Temporary
@@ -108,6 +109,9 @@ class Hub:
             withhold([mail.password.reveal()])
         lease = self._environ.get("HUB_LEASE_MS")
         self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
+        self.sweep = Sweep(self.database, self.blobs, self.ids)
+        self.work.timers.append(self.sweep.timer)
+        self.work.jobs.append(self.sweep.job)
         self.machinery = Machinery(
             self.database,
             self.writer,
@@ -139,6 +143,7 @@ class Hub:
         await self.outbox.start()
         self.fetcher.start()
         self.replay.start()
+        await self.writer.execute(self.sweep.ensure)
         await self.machinery.start(self.organisations.values())
         if not greets:
             return

@@ -147,7 +147,8 @@ class Media(Protocol):
         ...
 
     def signed_url(self, attachment_id: str, *, seconds: float = 3600.0) -> str:
-        """A public address without a login that works for so long; for providers that fetch."""
+        """A public address without a login that works for so long, a week at most; for providers
+        that fetch. It opens this channel's files only."""
         ...
 
 

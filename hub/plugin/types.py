@@ -44,8 +44,11 @@ class MediaLimits(Struct, frozen=True, kw_only=True):
     empty means any."""
 
     max_bytes: int
+    """Of each file."""
     max_count: int
     types: tuple[str, ...] = ()
+    max_total: int | None = None
+    """Bytes of all files of a message together, where that is less than each may have."""
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):

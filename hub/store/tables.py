@@ -145,6 +145,12 @@ deliveries = sa.Table(
         postgresql_where=sa.text("state IN ('quarantined', 'unverified')"),
     ),
     sa.Index("ix_deliveries_channel", "organisation_id", "channel_id", "id"),
+    sa.Index(
+        "ix_deliveries_blob",
+        "body_blob",
+        sqlite_where=sa.text("body_blob IS NOT NULL"),
+        postgresql_where=sa.text("body_blob IS NOT NULL"),
+    ),
 )
 
 # ------------------------------------------------------------------ contacts
@@ -373,14 +379,6 @@ receipts = sa.Table(
 
 # ------------------------------------------------------------------ files
 
-blobs = sa.Table(
-    "blobs",
-    metadata,
-    sa.Column("sha256", sa.Text, primary_key=True),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-)
-
 attachments = sa.Table(
     "attachments",
     metadata,
@@ -408,6 +406,12 @@ attachments = sa.Table(
         "id",
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
+    ),
+    sa.Index(
+        "ix_attachments_blob",
+        "sha256",
+        sqlite_where=sa.text("sha256 IS NOT NULL"),
+        postgresql_where=sa.text("sha256 IS NOT NULL"),
     ),
 )
 
@@ -534,6 +538,7 @@ notices = sa.Table(
     metadata,
     _id(),
     sa.Column("organisation_id", Id),
+    sa.Column("medium", sa.Text, nullable=False),  # mail, text
     sa.Column("recipient", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),

@@ -23,6 +23,8 @@ from hub.store.scope import Scope
 from tests import books
 
 SCRIPTS = Path(hub.store.migrate.__file__).parent / "migrations"
+GONE = {"blobs"}
+"""Tables that a later revision has taken away."""
 
 
 def _config() -> Config:
@@ -153,8 +155,8 @@ async def test_an_upgrade_keeps_every_row(database: Database, revision: str) -> 
     before = await on(database, fill)
     assert await migrate(database) == revision
     after = await on(database, read)
-    for table, (row,) in before.items():
-        (kept,) = after[table]
+    for table in {*before} - GONE:
+        ((row,), (kept,)) = before[table], after[table]
         assert {name: kept[name] for name in row if name in kept} == {
             name: value for name, value in row.items() if name in kept
         }
