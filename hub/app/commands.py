@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +18,8 @@ from hub.app.logs import set_up_logs
 from hub.app.setup import insert_member, insert_user, new_password
 from hub.config import HubConfig
 from hub.edge.sessions import SHORTEST_PASSWORD, hash_password
-from hub.flow.host import InstalledPlugin, check_channel, installed
+from hub.flow.host import InstalledPlugin, check_channel, find, installed
+from hub.flow.notices import reaches_phones
 from hub.flow.replay import Replayed
 from hub.store import tables as t
 from hub.store.ids import parse
@@ -28,12 +29,23 @@ T = TypeVar("T")
 
 def check(config: HubConfig) -> list[str]:
     """Everything the plugins find wrong with the configuration, a line each."""
-    return [
+    found = [
         problem
         for channel in config.channels
         if channel.enabled
         for problem in check_channel(channel)
     ]
+    return [*found, *_check_texts(config)]
+
+
+def _check_texts(config: HubConfig) -> Iterator[str]:
+    """What ``[[notices.texts]]`` names and cannot send to a phone."""
+    plugins = {(channel.organisation, channel.id): channel.plugin for channel in config.channels}
+    for texts in config.texts:
+        plugin = find(plugins[texts.organisation, texts.channel])
+        if not isinstance(plugin, list) and not reaches_phones(plugin.info):
+            problem = f'channel "{texts.channel}" cannot send to a phone'
+            yield str(texts.origin.error(("channel",), problem))
 
 
 def list_plugins(config: HubConfig) -> list[InstalledPlugin]:  # noqa: ARG001 — the command's form

@@ -35,6 +35,7 @@ from hub.flow.host import Channel, Limits, load_channel, now_ms
 from hub.flow.intake import Intake
 from hub.flow.machinery import Machinery, Work
 from hub.flow.media import Fetcher, MediaLinks
+from hub.flow.notices import Texter, TextSender
 from hub.flow.outbox import LEASE, Outbox
 from hub.flow.record import Record
 from hub.flow.replay import Replay
@@ -107,6 +108,11 @@ class Hub:
         mail = self.config.mail
         if mail is not None and mail.password is not None:
             withhold([mail.password.reveal()])
+        senders = {
+            self.organisations[one.organisation]: TextSender(one.channel, one.sender)
+            for one in self.config.texts
+        }
+        self.texter = Texter(self.database, self.channels, senders)
         lease = self._environ.get("HUB_LEASE_MS")
         self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
         self.sweep = Sweep(self.database, self.blobs, self.ids)
@@ -118,6 +124,7 @@ class Hub:
             self.stream,
             self.work,
             mail,
+            self.texter,
             lease=int(lease) if lease else None,
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
@@ -134,6 +141,8 @@ class Hub:
 
     async def _start(self, *, greets: bool) -> None:
         await self.load_channels()
+        if mistakes := self.texter.mistakes():
+            raise StartupError("; ".join(mistakes))
         self.intake.unverified = await self.replay.count_unverified()
         if self.config.hub.redis is not None:
             from hub.flow.relay import Relay  # noqa: PLC0415 — a tenth of a second

@@ -16,7 +16,7 @@ from hub.flow.clock import Clock, Timer
 from hub.flow.consumers import LEASE, Consumer, Consumers
 from hub.flow.jobs import JobFeed, JobKind, Jobs
 from hub.flow.jobs.runner import LEASE as JOB_LEASE
-from hub.flow.notices import Notices
+from hub.flow.notices import Notices, Texter
 from hub.flow.notices.sender import LEASE as NOTICE_LEASE
 from hub.flow.stream import Stream
 from hub.flow.writer import Writer
@@ -45,6 +45,7 @@ class Machinery:
         stream: Stream,
         work: Work,
         mail: MailConfig | None,
+        texter: Texter,
         *,
         lease: int | None = None,
     ) -> None:
@@ -54,7 +55,7 @@ class Machinery:
         self.clock = Clock(database, writer, work.timers)
         self.feed = JobFeed(database, stream)
         self.jobs = Jobs(database, writer, work.jobs, self.feed.changed, lease=lease or JOB_LEASE)
-        self.notices = Notices(database, writer, _mailer(mail), lease=lease or NOTICE_LEASE)
+        self.notices = Notices(database, writer, _mailer(mail), texter, lease=lease or NOTICE_LEASE)
 
     async def start(self, organisation_ids: Iterable[int]) -> None:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""

@@ -36,6 +36,9 @@ public_url = "{self.public_url}"
 slug = "main"
 name = "Main"
 
+[[notices.texts]]
+channel = "sms"
+
 [[channels]]
 id = "sms"
 organisation = "main"

@@ -12,6 +12,7 @@ from hub.flow.host.loader import (
     FailedChannel,
     InstalledPlugin,
     check_channel,
+    find,
     installed,
     load_channel,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "PluginFault",
     "Services",
     "check_channel",
+    "find",
     "installed",
     "load_channel",
     "now_ms",

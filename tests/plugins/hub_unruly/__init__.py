@@ -392,7 +392,7 @@ class Pages(Unruly):
         ),
         emits=frozenset({"message"}),
         label="Pages",
-        address_scheme="phone",
+        address_scheme="unruly-pages",
     )
 
     @hookimpl
