@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.app.commands import (
+    AsideReport,
     ReplayReport,
     add_user,
     check,
+    drop_aside,
+    list_aside,
     list_plugins,
     openapi,
     replay,
+    retry_aside,
     set_password,
 )
 from hub.app.errors import StartupError
@@ -41,14 +45,18 @@ def demo(config: HubConfig) -> int:
 
 
 __all__ = [
+    "AsideReport",
     "ReplayReport",
     "StartupError",
     "add_user",
     "check",
     "demo",
+    "drop_aside",
+    "list_aside",
     "list_plugins",
     "openapi",
     "replay",
+    "retry_aside",
     "serve",
     "set_password",
     "work",

@@ -102,6 +102,26 @@ def _replay(options: argparse.Namespace) -> int:
     return EXIT_FAILED if report.failed else 0
 
 
+def _list_aside(options: argparse.Namespace) -> int:
+    print(app.list_aside(_load(options)))
+    return 0
+
+
+def _retry_aside(options: argparse.Namespace) -> int:
+    if bool(options.ids) == options.all:
+        print("hub: name what to try again, or say --all", file=sys.stderr)
+        return EXIT_MISTAKES
+    report = app.retry_aside(_load(options), options.ids, everything=options.all)
+    print(report)
+    return EXIT_FAILED if report.failed else 0
+
+
+def _drop_aside(options: argparse.Namespace) -> int:
+    report = app.drop_aside(_load(options), options.ids)
+    print(report)
+    return EXIT_FAILED if report.failed else 0
+
+
 def _openapi(options: argparse.Namespace) -> int:
     document = app.openapi()
     if options.output is None:
@@ -120,5 +140,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "user password": _set_password,
     "plugin list": _list_plugins,
     "replay": _replay,
+    "parked list": _list_aside,
+    "parked retry": _retry_aside,
+    "parked drop": _drop_aside,
     "openapi": _openapi,
 }

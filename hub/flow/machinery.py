@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from hub.config import MailConfig
+from hub.flow.aside import Aside
 from hub.flow.clock import Clock, Timer
 from hub.flow.consumers import LEASE, Consumer, Consumers
 from hub.flow.jobs import JobFeed, JobKind, Jobs
@@ -52,6 +53,7 @@ class Machinery:
         self._database = database
         self._writer = writer
         self.consumers = Consumers(database, writer, work.consumers, lease=lease or LEASE)
+        self.aside = Aside(database, writer, self.consumers)
         self.clock = Clock(database, writer, work.timers)
         self.feed = JobFeed(database, stream)
         self.jobs = Jobs(database, writer, work.jobs, self.feed.changed, lease=lease or JOB_LEASE)

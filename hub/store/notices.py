@@ -95,6 +95,15 @@ _FORGET_LEASES = (
     .values(lease_until=0)
 )
 
+_ENDED = _own.state.in_(("failed", "unknown"))
+_PUT_ASIDE = sa.select(*_FIELDS).where(_ENDED).order_by(_own.id)
+_RETRY = (
+    sa.update(t.notices)
+    .where(*bound(id_=_own.id), _ENDED)
+    .values(state="queued", reason=sa.null(), attempts=0, due_at=_NOW, created_at=_NOW)
+)
+_DROP = sa.delete(t.notices).where(*bound(id_=_own.id), _ENDED)
+
 
 def queue(
     connection: Connection,
@@ -195,3 +204,18 @@ def count_queued(connection: Connection, medium: Medium) -> int:
 def forget_leases(connection: Connection) -> None:
     """On a database of one process only: whoever held a lease is gone."""
     connection.execute(_FORGET_LEASES)
+
+
+def put_aside(connection: Connection) -> list[Notice]:
+    """Those that failed, and those of which nobody knows."""
+    return structs(Notice, connection.execute(_PUT_ASIDE).all())
+
+
+def retry(connection: Connection, id_: int, now: int) -> bool:
+    """Let one that was put aside be sent as if it were new; ``False`` when there is none."""
+    return bool(connection.execute(_RETRY, {"id_": id_, "now": now}).rowcount)
+
+
+def drop(connection: Connection, id_: int) -> bool:
+    """Forget one that was put aside; ``False`` when there is none."""
+    return bool(connection.execute(_DROP, {"id_": id_}).rowcount)
