@@ -4,7 +4,6 @@ to providers for a time."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import io
@@ -23,8 +22,8 @@ from hub.flow.host import (
     PluginFault,
     now_ms,
 )
+from hub.flow.loop import Loop
 from hub.flow.record.world import AttachmentState
-from hub.flow.waiting import woken
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import CredentialsInvalid, HookError, MediaRef, Permanent, Secret
 from hub.rules import commands as c
@@ -57,41 +56,27 @@ class Fetcher:
         self._writer = writer
         self._blobs = blobs
         self._channels = channels
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("media", self._step, idle=IDLE)
         self._chance = random.SystemRandom()
-        self._under_way: set[int] = set()
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """End; what was not fetched is fetched later."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.stop()
 
     def wake(self) -> None:
         """Something may be there to fetch."""
-        self._wake.set()
+        self._loop.wake()
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                due = await self._database.read(
-                    lambda connection: store.files_due(connection, now_ms(), AT_ONCE)
-                )
-                await asyncio.gather(*(self._fetch(file) for file in due))
-            except Unavailable:
-                due = []
-            except Exception:
-                log.exception("media.failed")
-                due = []
-            if not due:
-                await woken(self._wake, IDLE)
+    async def _step(self) -> float:
+        due = await self._database.read(
+            lambda connection: store.files_due(connection, now_ms(), AT_ONCE)
+        )
+        await asyncio.gather(*(self._fetch(file) for file in due))
+        return 0 if due else IDLE
 
     async def _fetch(self, file: store.DueFile) -> None:
         channel = self._channels.get(file.organisation_id, file.channel_id)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, get_args
 import structlog
 
 from hub.flow.host import now_ms
+from hub.flow.loop import Loop
 from hub.flow.notices.outcomes import Refused, Unsettled
 from hub.flow.notices.text import Texter
-from hub.flow.waiting import woken
 from hub.flow.writer import Unavailable, Writer
 from hub.rules.sending import backoff
 from hub.rules.states import Refusal
@@ -64,11 +64,9 @@ class Notices:
             self._carriers["mail"] = mailer
         self._lease = lease
         self._chance = random.SystemRandom()
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("notices", self._step)
         self._refused: dict[Medium, str] = {}
         self._told = False
-        self._stopping = False
         self.outcomes: Counter[str] = Counter()
         """Attempts by what came of them, for the metrics."""
 
@@ -76,21 +74,16 @@ class Notices:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""
         if self._database.dialect == "sqlite":
             await self._writer.execute(store.forget_leases)
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """Begin nothing more. What is being handed over gets a while to be settled; what is not
         by then is tried again if it had not begun, and shows as unknown if it had."""
-        self._stopping = True
-        self._wake.set()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=ENDING)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.stop(ENDING)
 
     def wake(self) -> None:
         """Something may be queued."""
-        self._wake.set()
+        self._loop.wake()
 
     def queue_text(
         self,
@@ -131,18 +124,8 @@ class Notices:
         )
         return f"{waiting} notices wait to be {_SENT_AS[medium]}: {reason}" if waiting else None
 
-    async def _run(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            taken = 0
-            try:
-                taken = await self._look()
-            except Unavailable:
-                pass
-            except Exception:
-                log.exception("notices.failed")
-            if not taken and not self._stopping:
-                await woken(self._wake, IDLE)
+    async def _step(self) -> float:
+        return 0 if await self._look() else IDLE
 
     async def _look(self) -> int:
         """Send what is due; how many were taken up."""
