@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import sqlalchemy as sa
 import structlog
-from litestar import Litestar
+from litestar.types import ASGIApp
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -170,7 +170,7 @@ class Hub:
         if self._lock is not None:
             self._lock.close()
 
-    def web(self) -> Litestar:
+    def web(self) -> ASGIApp:
         """The ASGI application."""
         guard = Guard(self.database, self.sessions, self.public_url)
         webhooks = Webhooks(
