@@ -13,13 +13,15 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec.structs import asdict
+from msgspec import Struct
+from msgspec.structs import asdict, astuple
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.flow.record.world import ExternalId, ExternalKey, World
 from hub.store import search
 from hub.store import tables as t
+from hub.store.statements import KEY, Many
 
 Row = dict[str, Any]
 _json = msgspec.json.Encoder(order="deterministic")
@@ -113,6 +115,12 @@ _PLAIN_INSERTS: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
 )
 
 
+def _differing(before: Struct, after: Struct) -> list[str]:
+    """The fields in which two states of a kind differ."""
+    pairs = zip(before.__struct_fields__, astuple(before), astuple(after), strict=True)
+    return [name for name, was, now in pairs if was != now]
+
+
 def _ordered(rows: list[Row], keys: tuple[str, ...]) -> list[Row]:
     return sorted(rows, key=lambda row: [row[key] for key in keys])
 
@@ -121,15 +129,23 @@ _EXTERNAL_KEYS = ("organisation_id", "channel_id", "external_id")
 
 
 @cache
-def _update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> sa.Update:
-    return (
+def _update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Many:
+    return Many(
         sa.update(table)
-        .where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
+        .where(*(table.c[key] == sa.bindparam(f"{KEY}{key}") for key in keys))
         .values({column: sa.bindparam(column) for column in columns})
     )
 
 
-_INSERTS = {table.name: sa.insert(table) for table in t.metadata.sorted_tables}
+@cache
+def _insert(table: sa.Table, columns: tuple[str, ...]) -> Many:
+    return Many(sa.insert(table), columns)
+
+
+def _insert_rows(connection: Connection, table: sa.Table, rows: list[Row]) -> None:
+    _insert(table, tuple(rows[0])).run(connection, rows)
+
+
 _ADVANCE = (
     sa.update(t.organisations)
     .where(t.organisations.c.id == sa.bindparam("org"))
@@ -149,12 +165,12 @@ class Writer:
     def __init__(self, dialect: str) -> None:
         insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         kept = insert(t.deliveries)
-        self._keep = kept.on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                name: kept.excluded[name]
-                for name in ("state", "reason", "proof", "attempts", "due_at")
-            },
+        again = ("state", "reason", "proof", "attempts", "due_at")
+        self._keep = Many(
+            kept.on_conflict_do_update(
+                index_elements=["id"], set_={name: kept.excluded[name] for name in again}
+            ),
+            t.deliveries.c.keys(),
         )
 
     def write(
@@ -169,11 +185,11 @@ class Writer:
                 tables.add(table.name)
         for table, keys in _PLAIN_INSERTS:
             if rows := changes.inserts.get(table.name):
-                connection.execute(_INSERTS[table.name], _ordered(rows, keys))
+                _insert_rows(connection, table, _ordered(rows, keys))
         self._write_search(connection, before, world, changes)
         self._write_external(connection, before.external, world.external)
         if changes.deliveries:
-            connection.execute(self._keep, list(changes.deliveries.values()))
+            self._keep.run(connection, list(changes.deliveries.values()))
         return self._write_journal(connection, changes), tables
 
     def _write_states(
@@ -184,31 +200,21 @@ class Writer:
         before: dict[Any, Any],
         after: dict[Any, Any],
     ) -> bool:
-        new: list[Row] = []
-        changed: list[Row] = []
+        new: list[Struct] = []
+        changed: list[Struct] = []
         columns: set[str] = set()  # that differ in any row: an index of no other is touched
         for key in sorted(after):
-            state = after[key]
-            known = before.get(key)
-            if known is state:
-                continue
-            row = asdict(state)
+            state: Struct = after[key]
+            known: Struct | None = before.get(key)
             if known is None:
-                new.append(row)
-                continue
-            differing = [name for name, value in row.items() if value != getattr(known, name)]
-            if differing:
+                new.append(state)
+            elif known is not state and (differing := _differing(known, state)):
                 columns.update(differing)
-                changed.append(row)
+                changed.append(state)
         if new:
-            connection.execute(_INSERTS[table.name], new)
+            _insert(table, new[0].__struct_fields__).run(connection, new)
         if changed:
-            names = tuple(sorted(columns))
-            rows = [
-                {f"key_{key}": row[key] for key in keys} | {name: row[name] for name in names}
-                for row in changed
-            ]
-            connection.execute(_update(table, keys, names), rows)
+            _update(table, keys, tuple(sorted(columns))).run(connection, changed)
         return bool(new or changed)
 
     def _write_search(
@@ -238,19 +244,13 @@ class Writer:
             names = after[key]
             if before.get(key) == names:
                 continue
-            row = asdict(names)
-            if key in before:
-                row |= {f"key_{name}": part for name, part in zip(_EXTERNAL_KEYS, key, strict=True)}
-                changed.append(row)
-            else:
-                row |= dict(zip(_EXTERNAL_KEYS, key, strict=True))
-                new.append(row)
+            row = asdict(names) | dict(zip(_EXTERNAL_KEYS, key, strict=True))
+            (changed if key in before else new).append(row)
         if new:
-            connection.execute(_INSERTS[t.external_ids.name], new)
+            _insert_rows(connection, t.external_ids, new)
         if changed:
-            connection.execute(
-                _update(t.external_ids, _EXTERNAL_KEYS, ExternalId.__struct_fields__), changed
-            )
+            fields = ExternalId.__struct_fields__
+            _update(t.external_ids, _EXTERNAL_KEYS, fields).run(connection, changed)
 
     def _write_journal(self, connection: Connection, changes: Changes) -> dict[int, int]:
         """The organisation's row is locked last; positions come from it, and so are seen in
@@ -269,7 +269,7 @@ class Writer:
                 line["position"] = first + place
             if lines[org]:
                 positions[org] = row.position
-                connection.execute(_INSERTS[t.journal.name], lines[org])
+                _insert_rows(connection, t.journal, lines[org])
             if audits[org]:
                 self._write_audit(connection, org, row.audit_digest, audits[org])
         return positions
@@ -278,7 +278,7 @@ class Writer:
         for line in lines:
             digest = hashlib.sha256(digest.encode() + _json.encode(line)).hexdigest()
             line["digest"] = digest
-        connection.execute(_INSERTS[t.audit.name], lines)
+        _insert_rows(connection, t.audit, lines)
         connection.execute(_DIGEST, {"org": org, "digest": digest})
 
 
