@@ -85,9 +85,7 @@ class Hub:
         self.blobs = Blobs(self.config.hub.data / "blobs")
         await self._migrate()
         self.ids = Ids(0)
-        self.writer = Writer(
-            self.database, Record(self.database.dialect, self.ids), self._committed
-        )
+        self.writer = Writer(self.database, Record(self.ids), self._committed)
         await self.writer.start()
         try:
             self.ids.node = await self.writer.execute(take_node)

@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from hub.rules import content as contents
@@ -110,22 +110,13 @@ _ON_POSTGRESQL = sa.table(
     sa.column("words", postgresql.TSVECTOR),
 )
 _INSERT = {
-    "sqlite": Many(sa.insert(_ON_SQLITE), _ON_SQLITE.c.keys()),
-    "postgresql": Many(sa.insert(_ON_POSTGRESQL), _ON_POSTGRESQL.c.keys()),
+    "sqlite": Many(_ON_SQLITE, _ON_SQLITE.c.keys()),
+    "postgresql": Many(_ON_POSTGRESQL, _ON_POSTGRESQL.c.keys()),
 }
+_KEEP_CONTACT = Many(_contacts, _contacts.c.keys(), again=("text",))
 _CONTACTS = sa.select(*columns(t.contacts, "id", "organisation_id", "name")).where(
     among(t.contacts.c.id, "ids")
 )
-
-
-def _keep_contact(dialect: str) -> sa.Insert:
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(_contacts)
-    return insert.on_conflict_do_update(
-        index_elements=["contact_id"], set_={"text": insert.excluded.text}
-    )
-
-
-_KEEP_CONTACT = {dialect: _keep_contact(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def index_entries(connection: Connection, entries: Iterable[Said]) -> None:
@@ -170,7 +161,7 @@ def index_contacts(connection: Connection, ids: Collection[int]) -> None:
     ]
     if rows:
         rows.sort(key=lambda row: row["contact_id"])
-        connection.execute(_KEEP_CONTACT[connection.dialect.name], rows)
+        _KEEP_CONTACT.run(connection, rows)
 
 
 def add_trigrams(connection: Connection) -> None:

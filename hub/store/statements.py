@@ -6,7 +6,7 @@ To build a statement costs several times what it takes to run it, so the hot pat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -107,42 +107,91 @@ def fields(table: sa.FromClause, kind: type[Struct]) -> list[sa.ColumnElement[An
     return columns(table, *kind.__struct_fields__)
 
 
-KEY = "key_"
-"""What the name of a bound value begins with that finds a row; the rest is its column's name."""
-_AS_THEY_ARE = (sa.Boolean, sa.LargeBinary)
-"""Types whose values SQLAlchemy converts though both drivers take them as they are."""
-
-
 class Many:
-    """An insert or update of many rows, compiled once for each database.
+    """An insert or update of many rows, compiled once for each database: a statement for each row
+    on SQLite, one for all of them on PostgreSQL, which is given an array for each column.
 
-    For each row SQLAlchemy would ask its compiler for the parameters anew, which takes longer than
-    the database takes for the row. Values go to the driver as they are: texts, numbers, bytes.
+    SQLAlchemy would ask its compiler for the parameters of every row anew, which takes longer than
+    SQLite takes for the row; and PostgreSQL takes several times as long for a row as for one more
+    in an array. Values go to the driver as they are: texts, numbers, bytes.
     """
 
-    def __init__(self, statement: sa.Insert | sa.Update, columns: Collection[str] = ()) -> None:
-        self._statement = statement
-        self._columns = list(columns) or None
-        self._compiled: dict[str, tuple[str, list[str]]] = {}
+    def __init__(
+        self,
+        table: sa.TableClause,
+        columns: Sequence[str],
+        *,
+        keys: Sequence[str] = (),
+        again: Sequence[str] = (),
+    ) -> None:
+        """Insert rows; where one is there already, only its columns ``again`` are written. With
+        ``keys``, which find a row: update ``columns`` of rows that are there."""
+        self._table = table
+        self._columns = columns
+        self._keys = keys
+        self._again = again
+        self._compiled: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {}
 
     def run(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Write ``rows``, at least one: Structs of a kind or mappings, by the names of columns."""
-        dialect = connection.dialect
-        if dialect.name not in self._compiled:
-            self._compiled[dialect.name] = self._compile(dialect)
-        text, names = self._compiled[dialect.name]
-        get: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-        if isinstance(rows[0], Mapping):
-            get = itemgetter(*names)
-        connection.exec_driver_sql(text, [get(row) for row in rows])
+        name = connection.dialect.name
+        if name not in self._compiled:
+            self._compiled[name] = self._compile(connection.dialect)
+        text, by_field, by_key = self._compiled[name]
+        get = by_key if isinstance(rows[0], Mapping) else by_field
+        values = [get(row) for row in rows]
+        if name == "postgresql":
+            connection.exec_driver_sql(text, tuple(map(list, zip(*values, strict=True))))
+        else:
+            connection.exec_driver_sql(text, values)
 
-    def _compile(self, dialect: sa.Dialect) -> tuple[str, list[str]]:
-        compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
+    def _compile(
+        self, dialect: sa.Dialect
+    ) -> tuple[str, Callable[[Any], Any], Callable[[Any], Any]]:
+        make = self._arrays if dialect.name == "postgresql" else self._row
+        compiled = make().compile(dialect=dialect, column_keys=list(self._columns))
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 — what else is an insert
-        places = compiled.positiontup or []
-        for type_ in (compiled.binds[place].type for place in places):
-            if not isinstance(type_, _AS_THEY_ARE) and type_.dialect_impl(dialect).bind_processor(
-                dialect
-            ):
-                raise TypeError(f"a value of the type {type_!r} would have to be converted")
-        return compiled.string, [place.removeprefix(KEY) for place in places]
+        names = [name.removeprefix(_VALUE) for name in compiled.positiontup or []]
+        return compiled.string, attrgetter(*names), itemgetter(*names)
+
+    def _row(self) -> sa.Insert | sa.Update:
+        columns = self._table.c
+        if self._keys:
+            return (
+                sa.update(self._table)
+                .where(*(columns[key] == sa.bindparam(f"{_VALUE}{key}") for key in self._keys))
+                .values({name: sa.bindparam(name) for name in self._columns})
+            )
+        inserted = sqlite.insert(self._table)
+        return self._once(inserted) if self._again else inserted
+
+    def _arrays(self) -> sa.Insert | sa.Update:
+        columns = self._table.c
+        names = [*self._keys, *self._columns]
+        arrays = [
+            sa.bindparam(f"{_VALUE}{name}", type_=postgresql.ARRAY(_sent_as(columns[name].type)))
+            for name in names
+        ]
+        rows = sa.func.unnest(*arrays).table_valued(*names, name="rows").render_derived()
+        values = {name: sa.cast(rows.c[name], columns[name].type) for name in self._columns}
+        if self._keys:
+            found = (columns[key] == rows.c[key] for key in self._keys)
+            return sa.update(self._table).where(*found).values(values)
+        inserted = postgresql.insert(self._table).from_select(
+            list(self._columns), sa.select(*values.values())
+        )
+        return self._once(inserted) if self._again else inserted
+
+    def _once(self, inserted: Any) -> Any:
+        return inserted.on_conflict_do_update(
+            index_elements=list(self._table.primary_key),
+            set_={name: inserted.excluded[name] for name in self._again},
+        )
+
+
+_VALUE = "value_"
+
+
+def _sent_as(type_: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """The type in which a value of a column goes to PostgreSQL."""
+    return sa.Text() if isinstance(type_, postgresql.TSVECTOR) else type_
