@@ -32,7 +32,7 @@ REST = 1.0
 LOOK_EVERY = 1.0
 CROWD = 4
 """Where a batch had so many items more are on their way: the next one is worth waiting for."""
-GATHER = 0.002
+GATHER = 0.001
 
 
 class Writer:
