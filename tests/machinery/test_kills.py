@@ -26,7 +26,7 @@ from hub.store.migrate import migrate
 from tests import books
 from tests.hubs import wait_for
 from tests.machinery.conftest import marks, scratch
-from tests.machinery.process import STEPS
+from tests.machinery.process import STEPS, TIMER
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("HUB_KILLS", "12"))
@@ -119,7 +119,7 @@ def _settled(connection: Connection) -> bool:
     head = connection.scalar(sa.select(sa.func.max(t.organisations.c.position)))
     behind = sa.select(sa.func.count()).where(t.consumers.c.position < head)
     unfinished = sa.select(sa.func.count()).where(t.jobs.c.finished_at.is_(None))
-    due = sa.select(sa.func.count()).select_from(t.due)
+    due = sa.select(sa.func.count()).where(t.due.c.kind == TIMER.kind)
     return not any(connection.scalar(count) for count in (behind, unfinished, due))
 
 
