@@ -73,7 +73,9 @@ class Worker:
 
 @pytest.mark.timeout(120 + KILLS * 12)
 @pytest.mark.feature("OPER-03")
-def test_whatever_dies_everything_is_done_once(database_url: str, tmp_path: Path) -> None:
+def test_killed_at_random_consumers_see_every_change_once_and_timers_and_jobs_end(
+    database_url: str, tmp_path: Path
+) -> None:
     seed = int(os.environ.get("HUB_KILL_SEED") or random.SystemRandom().getrandbits(32))
     print(f"HUB_KILL_SEED={seed}")  # shown when the test fails
     chance = random.Random(seed)
