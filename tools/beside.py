@@ -1,7 +1,7 @@
 """Runs commands beside each other for the Makefile: ``beside.py [--first] NAME=COMMAND...``.
 
-What one prints is shown when it has ended, in one piece. With ``--first`` the first is shown as it
-goes, and the others after it. The exit code is 1 if one failed.
+What one that failed has printed is shown when it has ended, in one piece. With ``--first`` the first
+is shown as it goes, and the others after it. The exit code is 1 if one failed.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ def main() -> int:
             name, code, printed, seconds = future.result()
             if code:
                 failed.append(name)
+                print(printed, end="")
             print(f"{name}: {'FAILED' if code else 'passed'} in {seconds:.0f} s", flush=True)
-            if printed.strip():
-                print(printed.rstrip(), flush=True)
     if failed:
         print(f"Failed: {', '.join(failed)}; see above.")
     return 1 if failed else 0
