@@ -9,7 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import asyncpg
 
+from hub.store import search
+from hub.store.database import Database
+
 ENTRIES = 3
+TEXT = "When will you come to look at the tap? It drips again."
+PHONE = 5_100_000_000
+"""Customers' numbers begin behind this one, after the +1."""
 _NUMBERS = (
     "WITH RECURSIVE numbers(i) AS "
     "(SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < {n})"
@@ -19,6 +25,20 @@ _NUMBERS = (
 def fill(url: str, count: int) -> None:
     """``count`` conversations of the only organisation, a minute apart, the last one now."""
     _execute(url, list(_conversations(count, int(time.time() * 1000))))
+    asyncio.run(_index(url))
+    _execute(url, [])  # what is there now is counted, and written back
+
+
+async def _index(url: str) -> None:
+    database = Database(url)
+    if database.path is not None:
+        with database.sync_engine().begin() as connection:
+            search.fill(connection)
+        return
+    engine = database.async_engine()
+    async with engine.begin() as connection:
+        await connection.run_sync(search.fill)
+    await engine.dispose()
 
 
 def fill_sent(url: str, count: int) -> None:
@@ -52,7 +72,7 @@ def _conversations(count: int, now: int) -> Iterator[str]:
     me = "(SELECT id FROM members)"
     at = f"{now} - ({count} - i) * 60000"
     mixed = "(i * 7919) % 60"
-    phone = "'+1' || (5100000000 + i)"
+    phone = f"'+1' || ({PHONE} + i)"
     yield _insert(
         "contacts", count, id="i", organisation_id=org, name="'Customer ' || i", created_at=at
     )
@@ -83,7 +103,7 @@ def _conversations(count: int, now: int) -> Iterator[str]:
         sort_at=at,
         active_at=at,
         last_entry_id=f"i * {ENTRIES}",
-        preview="'When will you come to look at the tap? It drips again.'",
+        preview=f"'{TEXT}'",
         preview_direction="'in'",
         preview_channel_id="'sms'",
         channel_id="'sms'",
@@ -118,8 +138,8 @@ def _conversations(count: int, now: int) -> Iterator[str]:
         channel_id="'sms'",
         scheme="'phone'",
         author_kind="'contact'",
-        content='\'{"text": "When will you come to look at the tap? It drips again."}\'',
-        preview="'When will you come to look at the tap? It drips again.'",
+        content=f"""'{{"text": "{TEXT} Job' || i || '."}}'""",
+        preview=f"'{TEXT}'",
         occurred_at=entry_at,
         sort_at=entry_at,
         created_at=entry_at,
@@ -136,7 +156,7 @@ def _sent(count: int) -> str:
         entry_id="i",
         channel_id="'sms'",
         scheme="'phone'",
-        address="'+1' || (5100000000 + i)",
+        address=f"'+1' || ({PHONE} + i)",
         own_address="'+15550100001'",
         kind="'message'",
         wire="'[]'",

@@ -18,7 +18,7 @@ from tests.hubs import Client, wait_for
 from tests.services import free_port
 
 CUSTOMERS = 50
-HISTORY = 20_000
+HISTORY = 100_000
 METHOD = """\
 Messages to 50 customers are written through the API while the channel is paused; then the channel
 is let go, and the time counts from the first to the last that reach a local stand-in for Twilio's

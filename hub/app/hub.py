@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import sqlalchemy as sa
 import structlog
-from litestar import Litestar
+from litestar.types import ASGIApp
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -84,9 +84,7 @@ class Hub:
         self.blobs = Blobs(self.config.hub.data / "blobs")
         await self._migrate()
         self.ids = Ids(0)
-        self.writer = Writer(
-            self.database, Record(self.database.dialect, self.ids), self._committed
-        )
+        self.writer = Writer(self.database, Record(self.ids), self._committed)
         await self.writer.start()
         try:
             self.ids.node = await self.writer.execute(take_node)
@@ -169,7 +167,7 @@ class Hub:
         if self._lock is not None:
             self._lock.close()
 
-    def web(self) -> Litestar:
+    def web(self) -> ASGIApp:
         """The ASGI application."""
         guard = Guard(self.database, self.sessions, self.public_url)
         webhooks = Webhooks(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Protocol, final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -191,6 +192,19 @@ class SafeHtml:
 Source = Literal["http", "poll", "listen", "fetch", "inline", "replay"]
 
 
+_SMALL_FORM = 4096
+
+
+def _form(body: bytes) -> tuple[tuple[str, str], ...]:
+    text = body.decode("ascii")
+    pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+    return tuple(pairs)
+
+
+# Verified first and then understood, a form is asked for at least twice.
+_recent_form = lru_cache(maxsize=16)(_form)
+
+
 class Delivery(Struct, frozen=True, kw_only=True):
     """One thing that arrived, untouched.
 
@@ -226,8 +240,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
         if kind != "application/x-www-form-urlencoded":
             raise Malformed(f"expected a form, got content type {kind[:80] or 'none'!r}")
         try:
-            text = self.body.decode("ascii")
-            return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+            small = len(self.body) <= _SMALL_FORM
+            return list(_recent_form(self.body) if small else _form(self.body))
         except ValueError as error:
             raise Malformed("the form is not valid UTF-8 or has too many fields") from error
 

@@ -43,10 +43,12 @@ def decode(text: str) -> Content:
 def one_line(text: str, length: int = PREVIEW_LENGTH) -> str:
     """``text`` on one line, control characters dropped, cut at ``length`` characters."""
     line = " ".join(text.split())
-    line = "".join(c for c in line if c.isprintable() or c in "\u200d\ufe0f")
+    if not line.isprintable():
+        line = "".join(c for c in line if c.isprintable() or c in "\u200d\ufe0f")
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
 def storable(text: str) -> str:
     """``text`` as both databases take it in a text column: without NUL and lone surrogates."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    text = text.replace("\x00", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -109,6 +109,8 @@ def _composed(text: str) -> str:
 
 def fold(text: str) -> str:
     """``text`` without case, diacritics and control characters, digits as 0 to 9."""
+    if text.isascii() and text.isprintable():
+        return text.lower()
     return _composed(text).translate(_FOLDED)
 
 

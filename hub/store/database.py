@@ -32,6 +32,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     _BUSY,
     "PRAGMA journal_size_limit=67108864",
+    "PRAGMA wal_autocheckpoint=8000",  # 32 MB: what is written often is written back once
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
 )

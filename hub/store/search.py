@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from hub.rules import content as contents
@@ -31,7 +31,7 @@ from hub.rules.search import Query, Range
 from hub.store import contacts, inbox
 from hub.store import tables as t
 from hub.store.scope import Scope
-from hub.store.statements import among, aside, bound, columns
+from hub.store.statements import Many, among, aside, bound, columns
 
 NEWEST = 20_000
 """Entries that PostgreSQL looks through before it asks the index: frequent words are there."""
@@ -99,31 +99,24 @@ class Said(Struct, frozen=True):
 
 # ---------------------------------------------------------------------- keeping the index
 
-_INSERT_SQLITE = sa.text(
-    "INSERT INTO search_entries (rowid, scope, words) VALUES (:id, :scope, :words)"
+_ON_SQLITE = sa.table(
+    "search_entries", sa.column("rowid", t.Id), sa.column("scope"), sa.column("words")
 )
-_INSERT_POSTGRESQL = sa.insert(
-    sa.table(
-        "search_entries",
-        sa.column("organisation_id", t.Id),
-        sa.column("entry_id", t.Id),
-        sa.column("channel_id", sa.Text),
-        sa.column("words", postgresql.TSVECTOR),
-    )
+_ON_POSTGRESQL = sa.table(
+    "search_entries",
+    sa.column("organisation_id", t.Id),
+    sa.column("entry_id", t.Id),
+    sa.column("channel_id", sa.Text),
+    sa.column("words", postgresql.TSVECTOR),
 )
+_INSERT = {
+    "sqlite": Many(_ON_SQLITE, _ON_SQLITE.c.keys()),
+    "postgresql": Many(_ON_POSTGRESQL, _ON_POSTGRESQL.c.keys()),
+}
+_KEEP_CONTACT = Many(_contacts, _contacts.c.keys(), again=("text",))
 _CONTACTS = sa.select(*columns(t.contacts, "id", "organisation_id", "name")).where(
     among(t.contacts.c.id, "ids")
 )
-
-
-def _keep_contact(dialect: str) -> sa.Insert:
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(_contacts)
-    return insert.on_conflict_do_update(
-        index_elements=["contact_id"], set_={"text": insert.excluded.text}
-    )
-
-
-_KEEP_CONTACT = {dialect: _keep_contact(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def index_entries(connection: Connection, entries: Iterable[Said]) -> None:
@@ -131,22 +124,23 @@ def index_entries(connection: Connection, entries: Iterable[Said]) -> None:
     said = sorted((one for one in entries if one.kind in INDEXED), key=lambda one: one.id)
     if not said:
         return
-    if connection.dialect.name == "sqlite":
-        rows = [
-            {"id": one.id, "scope": _tokens(one), "words": " ".join(_words_of(one))} for one in said
-        ]
-        connection.execute(_INSERT_SQLITE, rows)
-        return
-    rows = [
-        {
-            "organisation_id": one.organisation_id,
-            "entry_id": one.id,
-            "channel_id": one.channel_id,
-            "words": " ".join(f"'{w}':{n}" for n, w in enumerate(_words_of(one), 1)),
-        }
-        for one in said
-    ]
-    connection.execute(_INSERT_POSTGRESQL, rows)
+    dialect = connection.dialect.name
+    row = _row_on_sqlite if dialect == "sqlite" else _row_on_postgresql
+    _INSERT[dialect].run(connection, [row(one) for one in said])
+
+
+def _row_on_sqlite(said: Said) -> dict[str, Any]:
+    return {"rowid": said.id, "scope": _tokens(said), "words": " ".join(_words_of(said))}
+
+
+def _row_on_postgresql(said: Said) -> dict[str, Any]:
+    words = " ".join(f"'{word}':{place}" for place, word in enumerate(_words_of(said), 1))
+    return {
+        "organisation_id": said.organisation_id,
+        "entry_id": said.id,
+        "channel_id": said.channel_id,
+        "words": words,
+    }
 
 
 def index_contacts(connection: Connection, ids: Collection[int]) -> None:
@@ -167,7 +161,7 @@ def index_contacts(connection: Connection, ids: Collection[int]) -> None:
     ]
     if rows:
         rows.sort(key=lambda row: row["contact_id"])
-        connection.execute(_KEEP_CONTACT[connection.dialect.name], rows)
+        _KEEP_CONTACT.run(connection, rows)
 
 
 def add_trigrams(connection: Connection) -> None:

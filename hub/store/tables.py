@@ -239,7 +239,6 @@ def _list_index(
 _list_index("list")
 _list_index("status", "status")
 _list_index("assignee", "assignee_id", also=("status",))
-_list_index("unassigned", where="assignee_id IS NULL", also=("status",))
 _list_index(
     "unread", where="unread > 0", also=("status", "assignee_id", "unread", "needs_response")
 )

@@ -25,6 +25,7 @@ from hub.flow.writer import Unavailable
 from hub.plugin import Delivery, HookError, Malformed, Reply, RouteReply, RouteRequest
 from hub.plugin.types import Route
 
+HOOKS = "/hooks/"
 LARGEST = 25_000_000
 """Bytes of a webhook or of a request to a plugin's route."""
 _encode = msgspec.json.Encoder().encode
@@ -73,7 +74,7 @@ class Webhooks:
 
     async def _answer(self, scope: Any, receive: Receive) -> RouteReply:
         path = _path(scope)
-        parts = path.partition("/hooks/")[2].split("/", 2)
+        parts = path.partition(HOOKS)[2].split("/", 2)
         organisation_id = self._organisations.get(parts[0])
         if organisation_id is None or len(parts) < 2:
             return _problem(ProblemError(404, "There is no channel at this address."))
@@ -190,7 +191,7 @@ class Webhooks:
 
 
 def _path(scope: Any) -> str:
-    """The whole path as it was sent; a mounted application is given the rest of it only."""
+    """The path as it was sent, not decoded: some providers sign it."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.partition(b"?")[0].decode("ascii", "replace")
 

@@ -98,6 +98,63 @@ def test_counting_reads_no_row(engine: sa.Engine, status: str, filter_: str) -> 
     assert all("USING COVERING INDEX" in step for step in searches)
 
 
+MANY = """
+INSERT INTO threads
+SELECT number, 1, number, nullif(number % 9, 0),
+  CASE WHEN number % 2 = 0 THEN 'open' ELSE 'closed' END, true, number % 50 = 0,
+  (number % 70 = 0)::int, 0, 1, number, number, NULL, '', 'in', NULL, NULL, NULL, NULL, 0
+FROM generate_series(1, 20000) AS number
+"""
+
+
+async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    await migrate(database)
+    engine = database.async_engine()
+    seen: dict[tuple[str, str], str] = {}
+    async with engine.connect() as connection:
+        for statement in (
+            "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
+            " VALUES (1, 'main', 'Main', 'UTC', 0)",
+            "INSERT INTO contacts (id, organisation_id, created_at)"
+            " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number",
+            MANY,
+            "ANALYZE",
+            "SET plan_cache_mode = force_generic_plan",  # as for a statement that is asked often
+        ):
+            await connection.exec_driver_sql(statement)
+        for status, filter_ in itertools.product(STATUSES, FILTERS):
+            page = Filter(status=status, filter=filter_, me=7)
+            steps = await connection.run_sync(
+                plans_on_postgresql,
+                lambda one, page=page: inbox.inbox_page(
+                    one, EVERYBODY, page, limit=50, after=(15_000, 15_000)
+                ),
+            )
+            assert not any("Sort" in step for step in steps), (status, filter_, steps)
+            (scan,) = (step for step in steps if "ix_threads_" in step)
+            seen[status, filter_] = scan.partition("ix_threads_")[2].split()[0]
+    await engine.dispose()
+    assert seen == INDEXES
+
+
+def plans_on_postgresql(connection: Connection, work: Callable[[Connection], Any]) -> list[str]:
+    """The steps PostgreSQL takes for all that ``work`` asks."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(connection, "before_cursor_execute", note)
+    work(connection)
+    event.remove(connection, "before_cursor_execute", note)
+    return [
+        row[0]
+        for statement, values in asked
+        for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+    ]
+
+
 LEASE = {"now": 1, "until": 2, "token": "t", "limit": 50}
 BY_ID = "USING INTEGER PRIMARY KEY (rowid=?)"
 LIMITED = Scope(1, frozenset({"sms", "email"}))

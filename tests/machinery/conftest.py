@@ -107,7 +107,7 @@ async def opened(url: str, node: int = 7) -> AsyncIterator[Rig]:
         for consumers in listening:
             consumers.committed(news.positions)
 
-    writer = Writer(database, Record(database.dialect, ids), committed)
+    writer = Writer(database, Record(ids), committed)
     await writer.start()
     try:
         yield Rig(url, database, writer, stream, ids, listening)

@@ -184,9 +184,9 @@ def dump(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def one_at_a_time(connection: Connection, dialect: str, history: Sequence[Step]) -> list[Work]:
+def one_at_a_time(connection: Connection, history: Sequence[Step]) -> list[Work]:
     """Carry a history out a step at a time; the work it came to."""
-    record = Record(dialect, Counter(10_000))
+    record = Record(Counter(10_000))
     author = Author(connection)
     done: list[Work] = []
     for number, step in enumerate(history):
@@ -198,11 +198,9 @@ def one_at_a_time(connection: Connection, dialect: str, history: Sequence[Step])
     return done
 
 
-def in_batches(
-    connection: Connection, dialect: str, work: Sequence[Work], cuts: Sequence[int]
-) -> None:
+def in_batches(connection: Connection, work: Sequence[Work], cuts: Sequence[int]) -> None:
     """Carry the same work out in batches."""
-    record = Record(dialect, Counter(10_000))
+    record = Record(Counter(10_000))
     edges = [0, *sorted({cut % (len(work) + 1) for cut in cuts}), len(work)]
     for first, last in itertools.pairwise(edges):
         carry_out(connection, record, work[first:last])

@@ -71,13 +71,13 @@ def test_any_batches_give_the_rows_of_one_at_a_time(
     def check(history: list[machine.Step], cuts: list[int]) -> None:
         def alone(connection: Connection) -> tuple[Any, Any]:
             machine.prepare(connection)
-            work = machine.one_at_a_time(connection, workbench.dialect, history)
+            work = machine.one_at_a_time(connection, history)
             machine.check(connection)
             return work, machine.dump(connection)
 
         def together(connection: Connection) -> Any:
             machine.prepare(connection)
-            machine.in_batches(connection, workbench.dialect, work, cuts)
+            machine.in_batches(connection, work, cuts)
             return machine.dump(connection)
 
         work, expected = workbench.run(alone)

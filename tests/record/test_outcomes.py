@@ -30,7 +30,7 @@ class Bench(Workbench):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.run(machine.prepare)
-        self._record = Record(self.dialect, machine.Counter(10_000))
+        self._record = Record(machine.Counter(10_000))
 
     def do(self, command: c.Command) -> Outcome:
         """Carry out one command; what came of it."""

@@ -173,9 +173,9 @@ def test_a_search_finds_what_reading_every_row_finds(
 
         def live(connection: Connection) -> None:
             machine.prepare(connection)
-            work = machine.one_at_a_time(connection, workbench.dialect, history)
+            work = machine.one_at_a_time(connection, history)
             machine.prepare(connection)
-            machine.in_batches(connection, workbench.dialect, work, cuts)
+            machine.in_batches(connection, work, cuts)
             if merges:
                 last = sa.select(sa.func.max(t.contacts.c.id)).scalar_subquery()
                 gone = sa.update(t.contacts).where(t.contacts.c.id == last)

@@ -51,7 +51,7 @@ async def test_the_same_strangers_forwards_and_backwards(postgres_url: str) -> N
     engine = database.async_engine()
     async with engine.begin() as connection:
         await connection.run_sync(machine.prepare)
-    writers = [Writer(database, Record("postgresql", Ids(node)), lambda _: None) for node in (1, 2)]
+    writers = [Writer(database, Record(Ids(node)), lambda _: None) for node in (1, 2)]
     for writer in writers:
         await writer.start()
     forwards = [message(number, number) for number in range(1, STRANGERS + 1)]

@@ -64,7 +64,7 @@ async def running(url: str) -> AsyncIterator[Running]:
     stream = Stream(database, Presenter(Channels()), look_every=0.5)
     writer = Writer(
         database,
-        Record(database.dialect, ids),
+        Record(ids),
         lambda news: stream.committed(news.positions),
     )
     await writer.start()

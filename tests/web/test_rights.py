@@ -41,7 +41,7 @@ def handlers(app: Litestar) -> dict[str, BaseRouteHandler]:
 
 def test_every_route_declares_a_right() -> None:
     guard = cast("Guard", lambda *_: None)
-    app = hub.web.create_web(cast("Any", object()), guard, cast("Any", object()))
+    app = hub.web.create_api(cast("Any", object()), guard)
     found = handlers(app)
     assert len(found) > 40
     known = {PUBLIC, SIGNED_IN, *CAPABILITIES}

@@ -41,7 +41,7 @@ def message(number: int) -> c.ReceiveMessage:
 async def writer_on(url: str) -> AsyncIterator[Writer]:
     """A writer on a database that is ready for it."""
     database = Database(url)
-    writer = Writer(database, Record(database.dialect, Ids(1)), lambda _positions: None)
+    writer = Writer(database, Record(Ids(1)), lambda _positions: None)
     await writer.start()
     try:
         yield writer

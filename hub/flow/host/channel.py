@@ -214,7 +214,7 @@ class Channel:
 
     def _after_stuck_loop(self) -> None:
         try:
-            _ = self._loop.loop
+            _ = self._loop.bridge
         except LoopsExhausted:
             self._off = (
                 "the plugin blocked its thread again and again; restart the hub once it is mended"

@@ -7,7 +7,10 @@ loop that does not come back is named, abandoned and replaced, a bounded number 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -29,6 +32,89 @@ class LoopsExhausted(Exception):
     """The channel's loop was replaced as often as it may be."""
 
 
+class _Call:
+    """A coroutine to be run on a channel's loop, for somebody who waits on the main loop."""
+
+    __slots__ = ("answer", "context", "error", "make", "task", "waiting")
+
+    def __init__(
+        self, make: Callable[[], Coroutine[Any, Any, Any]], waiting: asyncio.Future[Any]
+    ) -> None:
+        self.make = make
+        self.waiting = waiting
+        self.context = contextvars.copy_context()
+        self.task: asyncio.Task[None] | None = None
+        self.answer: Any = None
+        self.error: BaseException | None = None
+
+
+class _Bridge:
+    """The way over to one channel's loop, and the way back.
+
+    On each lies a queue, and one wake-up fetches all that has gathered in it: to wake a thread
+    costs more than most hooks do.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._main = asyncio.get_running_loop()
+        self._asked: deque[_Call] = deque()
+        self._done: deque[_Call] = deque()
+
+    def ask(self, call: _Call) -> None:
+        """Have it run. From the main loop, like ``give_up``."""
+        self._asked.append(call)
+        if len(self._asked) == 1:  # else it is on its way: what is under way is taken off last
+            self.loop.call_soon_threadsafe(self._begin)
+
+    def give_up(self, call: _Call) -> None:
+        """Nobody waits for it any more."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and the call with it
+            self.loop.call_soon_threadsafe(_cancel, call)
+
+    def _begin(self) -> None:
+        while self._asked:
+            call = self._asked[0]
+            if not call.waiting.done():
+                call.task = self.loop.create_task(self._carry_out(call), context=call.context)
+            self._asked.popleft()
+
+    async def _carry_out(self, call: _Call) -> None:
+        try:
+            call.answer = await call.make()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 — for who waits
+            call.error = error
+        except BaseException as error:  # noqa: BLE001 — it would end the loop
+            call.error = RuntimeError(f"raised {type(error).__name__}")
+        if call.waiting.done():  # it comes too late
+            if isinstance(call.error, Exception):
+                late = {"message": "failed when nobody waited", "exception": call.error}
+                self.loop.call_exception_handler(late)
+            return
+        self._done.append(call)
+        if len(self._done) == 1:
+            with contextlib.suppress(RuntimeError):  # the main loop is closed
+                self._main.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        while self._done:
+            call = self._done[0]
+            if call.waiting.done():
+                pass  # given up meanwhile
+            elif call.error is None:
+                call.waiting.set_result(call.answer)
+            elif isinstance(call.error, asyncio.CancelledError):
+                call.waiting.cancel()
+            else:
+                call.waiting.set_exception(call.error)
+            self._done.popleft()
+
+
+def _cancel(call: _Call) -> None:
+    if call.task is not None:
+        call.task.cancel()
+
+
 class ChannelLoop:
     """Runs a channel's coroutines. Use from the main loop."""
 
@@ -36,7 +122,7 @@ class ChannelLoop:
         self.name = name
         self.replaced = 0
         """How often the loop was stuck."""
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bridge: _Bridge | None = None
         self._thread: threading.Thread | None = None
         self._checking = False
         self.on_replaced: Callable[[], None] = lambda: None
@@ -44,18 +130,19 @@ class ChannelLoop:
         """Told, on the channel's loop, of what failed there without anybody waiting for it."""
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, started when first needed."""
-        if self._loop is None:
+    def bridge(self) -> _Bridge:
+        """The way to the loop, which is started when first needed."""
+        if self._bridge is None:
             if self.replaced > REPLACEMENTS:
                 raise LoopsExhausted("the plugin blocked its thread too often")
-            self._loop = asyncio.new_event_loop()
-            self._loop.set_exception_handler(self._stray)
+            loop = asyncio.new_event_loop()
+            loop.set_exception_handler(self._stray)
+            self._bridge = _Bridge(loop)
             self._thread = threading.Thread(
-                target=self._run, args=(self._loop,), name=f"channel {self.name}", daemon=True
+                target=self._run, args=(loop,), name=f"channel {self.name}", daemon=True
             )
             self._thread.start()
-        return self._loop
+        return self._bridge
 
     @staticmethod
     def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -77,25 +164,28 @@ class ChannelLoop:
         Raises what it raises, or ``HookTimeout``: a hook that swallows its cancellation or blocks
         its thread is not waited for.
         """
-        loop = self.loop
-        future = asyncio.run_coroutine_threadsafe(_called(make), loop)
-        waiting = asyncio.wrap_future(future)
+        bridge = self.bridge
+        main = asyncio.get_running_loop()
+        call = _Call(make, main.create_future())
+        timer = main.call_later(limit, self._too_late, bridge, call, limit)
+        bridge.ask(call)
         try:
-            done, _ = await asyncio.wait({waiting}, timeout=limit)
+            return await call.waiting
         except asyncio.CancelledError:
-            waiting.add_done_callback(_forget)
-            future.cancel()
+            bridge.give_up(call)
             raise
-        if done:
-            return waiting.result()
-        waiting.add_done_callback(_forget)
-        future.cancel()
-        self._check(loop)
-        raise HookTimeout(f"no answer within {limit:g} s")
+        finally:
+            timer.cancel()
 
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _too_late(self, bridge: _Bridge, call: _Call, limit: float) -> None:
+        if not call.waiting.done():
+            call.waiting.set_exception(HookTimeout(f"no answer within {limit:g} s"))
+            bridge.give_up(call)
+            self._check(bridge)
+
+    def _check(self, bridge: _Bridge) -> None:
         """See whether the loop still turns."""
-        if self._checking or loop is not self._loop:
+        if self._checking or bridge is not self._bridge:
             return
         self._checking = True
         main = asyncio.get_running_loop()
@@ -105,25 +195,26 @@ class ChannelLoop:
             if not main.is_closed():
                 main.call_soon_threadsafe(alive.set)
 
-        loop.call_soon_threadsafe(answer)
-        main.call_later(GRACE, self._judge, loop, alive)
+        bridge.loop.call_soon_threadsafe(answer)
+        main.call_later(GRACE, self._judge, bridge, alive)
 
-    def _judge(self, loop: asyncio.AbstractEventLoop, alive: asyncio.Event) -> None:
+    def _judge(self, bridge: _Bridge, alive: asyncio.Event) -> None:
         self._checking = False
-        if alive.is_set() or loop is not self._loop:
+        if alive.is_set() or bridge is not self._bridge:
             return
         self.replaced += 1
-        self._loop = self._thread = None
-        loop.call_soon_threadsafe(loop.stop)  # should it ever come back
+        self._bridge = self._thread = None
+        bridge.loop.call_soon_threadsafe(bridge.loop.stop)  # should it ever come back
         log.error("channel.loop_stuck", channel=self.name, replaced=self.replaced)
         self.on_replaced()
 
     async def stop(self) -> None:
         """End the loop; one that is stuck is left behind (its thread is a daemon)."""
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
-        if loop is None or thread is None:
+        bridge, thread = self._bridge, self._thread
+        self._bridge = self._thread = None
+        if bridge is None or thread is None:
             return
+        loop = bridge.loop
         loop.call_soon_threadsafe(lambda: loop.create_task(_finish(loop)))
         await asyncio.to_thread(thread.join, GRACE)
 
@@ -135,19 +226,6 @@ def _interrupted(loop: asyncio.AbstractEventLoop) -> bool:
     except (SystemExit, KeyboardInterrupt):
         return True
     return False
-
-
-async def _called(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    try:
-        return await make()
-    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-        raise RuntimeError(f"raised {type(error).__name__}") from error
-
-
-def _forget(future: asyncio.Future[Any]) -> None:
-    """What comes too late is looked at by nobody, and must not be reported as lost."""
-    if not future.cancelled():
-        future.exception()
 
 
 async def _drop(loop: asyncio.AbstractEventLoop) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from hub.flow.record.changes import Changes, Snapshot, Writer
+from hub.flow.record.changes import Changes, Snapshot, write
 from hub.flow.record.fold import Fold
 from hub.flow.record.world import load
 from hub.rules.commands import Command
@@ -34,10 +34,9 @@ class Recorded(Struct):
 
 
 class Record:
-    """Turns commands into rows on one kind of database."""
+    """Turns commands into rows."""
 
-    def __init__(self, dialect: str, ids: Ids) -> None:
-        self._writer = Writer(dialect)
+    def __init__(self, ids: Ids) -> None:
         self._ids = ids
 
     @property
@@ -57,7 +56,7 @@ class Record:
                 outcomes.append(fold.apply(command))
             except Refusal as refusal:
                 outcomes.append(refusal)
-        positions, tables = self._writer.write(connection, before, world, changes)
+        positions, tables = write(connection, before, world, changes)
         return Recorded(outcomes, positions, tables)
 
 

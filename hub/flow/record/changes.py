@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec.structs import asdict
+from msgspec import Struct
+from msgspec.structs import asdict, astuple
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.flow.record.world import ExternalId, ExternalKey, World
 from hub.store import search
 from hub.store import tables as t
+from hub.store.statements import Many
 
 Row = dict[str, Any]
 _json = msgspec.json.Encoder(order="deterministic")
@@ -113,6 +114,12 @@ _PLAIN_INSERTS: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
 )
 
 
+def _differing(before: Struct, after: Struct) -> list[str]:
+    """The fields in which two states of a kind differ."""
+    pairs = zip(before.__struct_fields__, astuple(before), astuple(after), strict=True)
+    return [name for name, was, now in pairs if was != now]
+
+
 def _ordered(rows: list[Row], keys: tuple[str, ...]) -> list[Row]:
     return sorted(rows, key=lambda row: [row[key] for key in keys])
 
@@ -121,15 +128,26 @@ _EXTERNAL_KEYS = ("organisation_id", "channel_id", "external_id")
 
 
 @cache
-def _update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> sa.Update:
-    return (
-        sa.update(table)
-        .where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
-        .values({column: sa.bindparam(column) for column in columns})
-    )
+def _update(table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Many:
+    return Many(table, columns, keys=keys)
 
 
-_INSERTS = {table.name: sa.insert(table) for table in t.metadata.sorted_tables}
+@cache
+def _insert(table: sa.Table, columns: tuple[str, ...]) -> Many:
+    return Many(table, columns)
+
+
+_KEEP = Many(
+    t.deliveries,
+    t.deliveries.c.keys(),
+    again=("state", "reason", "proof", "attempts", "due_at"),
+)
+
+
+def _insert_rows(connection: Connection, table: sa.Table, rows: list[Row]) -> None:
+    _insert(table, tuple(rows[0])).run(connection, rows)
+
+
 _ADVANCE = (
     sa.update(t.organisations)
     .where(t.organisations.c.id == sa.bindparam("org"))
@@ -143,143 +161,114 @@ _DIGEST = (
 )
 
 
-class Writer:
-    """Writes changes on one database."""
+def write(
+    connection: Connection, before: Snapshot, world: World, changes: Changes
+) -> tuple[dict[int, int], set[str]]:
+    """Write everything; answers with the last position of each organisation it moved, and the
+    tables of states it wrote to."""
+    tables: set[str] = set()
+    for name, table, keys in _STATES:
+        known, now = before.states[name], getattr(world, name)
+        if _write_states(connection, table, keys, known, now):
+            tables.add(table.name)
+    for table, keys in _PLAIN_INSERTS:
+        if rows := changes.inserts.get(table.name):
+            _insert_rows(connection, table, _ordered(rows, keys))
+    _write_search(connection, before, world, changes)
+    _write_external(connection, before.external, world.external)
+    if changes.deliveries:
+        _KEEP.run(connection, list(changes.deliveries.values()))
+    return _write_journal(connection, changes), tables
 
-    def __init__(self, dialect: str) -> None:
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        kept = insert(t.deliveries)
-        self._keep = kept.on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                name: kept.excluded[name]
-                for name in ("state", "reason", "proof", "attempts", "due_at")
-            },
-        )
 
-    def write(
-        self, connection: Connection, before: Snapshot, world: World, changes: Changes
-    ) -> tuple[dict[int, int], set[str]]:
-        """Write everything; answers with the last position of each organisation it moved, and the
-        tables of states it wrote to."""
-        tables: set[str] = set()
-        for name, table, keys in _STATES:
-            known, now = before.states[name], getattr(world, name)
-            if self._write_states(connection, table, keys, known, now):
-                tables.add(table.name)
-        for table, keys in _PLAIN_INSERTS:
-            if rows := changes.inserts.get(table.name):
-                connection.execute(_INSERTS[table.name], _ordered(rows, keys))
-        self._write_search(connection, before, world, changes)
-        self._write_external(connection, before.external, world.external)
-        if changes.deliveries:
-            connection.execute(self._keep, list(changes.deliveries.values()))
-        return self._write_journal(connection, changes), tables
+def _write_states(
+    connection: Connection,
+    table: sa.Table,
+    keys: tuple[str, ...],
+    before: dict[Any, Any],
+    after: dict[Any, Any],
+) -> bool:
+    new: list[Struct] = []
+    changed: list[Struct] = []
+    columns: set[str] = set()  # that differ in any row: an index of no other is touched
+    for key in sorted(after):
+        state: Struct = after[key]
+        known: Struct | None = before.get(key)
+        if known is None:
+            new.append(state)
+        elif known is not state and (differing := _differing(known, state)):
+            columns.update(differing)
+            changed.append(state)
+    if new:
+        _insert(table, new[0].__struct_fields__).run(connection, new)
+    if changed:
+        _update(table, keys, tuple(sorted(columns))).run(connection, changed)
+    return bool(new or changed)
 
-    def _write_states(
-        self,
-        connection: Connection,
-        table: sa.Table,
-        keys: tuple[str, ...],
-        before: dict[Any, Any],
-        after: dict[Any, Any],
-    ) -> bool:
-        new: list[Row] = []
-        changed: list[Row] = []
-        columns: set[str] = set()  # that differ in any row: an index of no other is touched
-        for key in sorted(after):
-            state = after[key]
-            known = before.get(key)
-            if known is state:
-                continue
-            row = asdict(state)
-            if known is None:
-                new.append(row)
-                continue
-            differing = [name for name, value in row.items() if value != getattr(known, name)]
-            if differing:
-                columns.update(differing)
-                changed.append(row)
-        if new:
-            connection.execute(_INSERTS[table.name], new)
-        if changed:
-            names = tuple(sorted(columns))
-            rows = [
-                {f"key_{key}": row[key] for key in keys} | {name: row[name] for name in names}
-                for row in changed
-            ]
-            connection.execute(_update(table, keys, names), rows)
-        return bool(new or changed)
 
-    def _write_search(
-        self, connection: Connection, before: Snapshot, world: World, changes: Changes
-    ) -> None:
-        """What an entry says never changes; who a contact is may."""
-        known = before.states["entries"]
-        new = [entry for id_, entry in world.entries.items() if id_ not in known]
-        search.index_entries(
-            connection,
-            [search.Said(e.id, e.organisation_id, e.channel_id, e.kind, e.content) for e in new],
-        )
-        people = before.states["contacts"]
-        changed = {id_ for id_, one in world.contacts.items() if people.get(id_) is not one}
-        changed.update(row["contact_id"] for row in changes.inserts.get(t.addresses.name, ()))
-        search.index_contacts(connection, changed)
+def _write_search(connection: Connection, before: Snapshot, world: World, changes: Changes) -> None:
+    """What an entry says never changes; who a contact is may."""
+    known = before.states["entries"]
+    new = [entry for id_, entry in world.entries.items() if id_ not in known]
+    search.index_entries(
+        connection,
+        [search.Said(e.id, e.organisation_id, e.channel_id, e.kind, e.content) for e in new],
+    )
+    people = before.states["contacts"]
+    changed = {id_ for id_, one in world.contacts.items() if people.get(id_) is not one}
+    changed.update(row["contact_id"] for row in changes.inserts.get(t.addresses.name, ()))
+    search.index_contacts(connection, changed)
 
-    def _write_external(
-        self,
-        connection: Connection,
-        before: dict[ExternalKey, ExternalId],
-        after: dict[ExternalKey, ExternalId],
-    ) -> None:
-        new: list[Row] = []
-        changed: list[Row] = []
-        for key in sorted(after):
-            names = after[key]
-            if before.get(key) == names:
-                continue
-            row = asdict(names)
-            if key in before:
-                row |= {f"key_{name}": part for name, part in zip(_EXTERNAL_KEYS, key, strict=True)}
-                changed.append(row)
-            else:
-                row |= dict(zip(_EXTERNAL_KEYS, key, strict=True))
-                new.append(row)
-        if new:
-            connection.execute(_INSERTS[t.external_ids.name], new)
-        if changed:
-            connection.execute(
-                _update(t.external_ids, _EXTERNAL_KEYS, ExternalId.__struct_fields__), changed
-            )
 
-    def _write_journal(self, connection: Connection, changes: Changes) -> dict[int, int]:
-        """The organisation's row is locked last; positions come from it, and so are seen in
-        order by whoever reads the journal."""
-        lines: dict[int, list[Row]] = defaultdict(list)
-        for line in changes.journal:
-            lines[line["organisation_id"]].append(line)
-        audits: dict[int, list[Row]] = defaultdict(list)
-        for line in changes.audit:
-            audits[line["organisation_id"]].append(line)
-        positions: dict[int, int] = {}
-        for org in sorted({*lines, *audits}):
-            row = connection.execute(_ADVANCE, {"org": org, "by": len(lines[org])}).one()
-            first = row.position - len(lines[org]) + 1
-            for place, line in enumerate(lines[org]):
-                line["position"] = first + place
-            if lines[org]:
-                positions[org] = row.position
-                connection.execute(_INSERTS[t.journal.name], lines[org])
-            if audits[org]:
-                self._write_audit(connection, org, row.audit_digest, audits[org])
-        return positions
+def _write_external(
+    connection: Connection,
+    before: dict[ExternalKey, ExternalId],
+    after: dict[ExternalKey, ExternalId],
+) -> None:
+    new: list[Row] = []
+    changed: list[Row] = []
+    for key in sorted(after):
+        names = after[key]
+        if before.get(key) == names:
+            continue
+        row = asdict(names) | dict(zip(_EXTERNAL_KEYS, key, strict=True))
+        (changed if key in before else new).append(row)
+    if new:
+        _insert_rows(connection, t.external_ids, new)
+    if changed:
+        fields = ExternalId.__struct_fields__
+        _update(t.external_ids, _EXTERNAL_KEYS, fields).run(connection, changed)
 
-    def _write_audit(self, connection: Connection, org: int, digest: str, lines: list[Row]) -> None:
-        for line in lines:
-            digest = hashlib.sha256(digest.encode() + _json.encode(line)).hexdigest()
-            line["digest"] = digest
-        connection.execute(_INSERTS[t.audit.name], lines)
-        connection.execute(_DIGEST, {"org": org, "digest": digest})
+
+def _write_journal(connection: Connection, changes: Changes) -> dict[int, int]:
+    """The organisation's row is locked last; positions come from it, and so are seen in
+    order by whoever reads the journal."""
+    lines: dict[int, list[Row]] = defaultdict(list)
+    for line in changes.journal:
+        lines[line["organisation_id"]].append(line)
+    audits: dict[int, list[Row]] = defaultdict(list)
+    for line in changes.audit:
+        audits[line["organisation_id"]].append(line)
+    positions: dict[int, int] = {}
+    for org in sorted({*lines, *audits}):
+        row = connection.execute(_ADVANCE, {"org": org, "by": len(lines[org])}).one()
+        first = row.position - len(lines[org]) + 1
+        for place, line in enumerate(lines[org]):
+            line["position"] = first + place
+        if lines[org]:
+            positions[org] = row.position
+            _insert_rows(connection, t.journal, lines[org])
+        if audits[org]:
+            _write_audit(connection, org, row.audit_digest, audits[org])
+    return positions
+
+
+def _write_audit(connection: Connection, org: int, digest: str, lines: list[Row]) -> None:
+    for line in lines:
+        digest = hashlib.sha256(digest.encode() + _json.encode(line)).hexdigest()
+        line["digest"] = digest
+    _insert_rows(connection, t.audit, lines)
+    connection.execute(_DIGEST, {"org": org, "digest": digest})
 
 
 class Snapshot:

@@ -433,19 +433,6 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
         unique=False,
     )
     op.create_index(
-        "ix_threads_unassigned",
-        "threads",
-        [
-            "organisation_id",
-            sa.literal_column("sort_at DESC"),
-            sa.literal_column("id DESC"),
-            "status",
-        ],
-        unique=False,
-        sqlite_where=sa.text("assignee_id IS NULL"),
-        postgresql_where=sa.text("assignee_id IS NULL"),
-    )
-    op.create_index(
         "ix_threads_unread",
         "threads",
         [
