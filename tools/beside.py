@@ -1,7 +1,7 @@
 """Runs commands beside each other for the Makefile: ``beside.py [--first] NAME=COMMAND...``.
 
-What one that failed has printed is shown when it has ended, in one piece. With ``--first`` the first
-is shown as it goes, and the others after it. The exit code is 1 if one failed.
+What one that failed has printed is shown when it has ended, in one piece. With ``--first`` the
+first is shown as it goes, and the others after it. The exit code is 1 if one failed.
 """
 
 from __future__ import annotations

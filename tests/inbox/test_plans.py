@@ -114,10 +114,14 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
         for statement in (
-            "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
-            " VALUES (1, 'main', 'Main', 'UTC', 0)",
-            "INSERT INTO contacts (id, organisation_id, created_at)"
-            " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number",
+            (
+                "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
+                " VALUES (1, 'main', 'Main', 'UTC', 0)"
+            ),
+            (
+                "INSERT INTO contacts (id, organisation_id, created_at)"
+                " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number"
+            ),
             MANY,
             "ANALYZE",
             "SET plan_cache_mode = force_generic_plan",  # as for a statement that is asked often

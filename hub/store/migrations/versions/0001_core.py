@@ -9,7 +9,7 @@ down_revision = None
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def upgrade() -> None:  # noqa: PLR0915 — one table after the other
+def upgrade() -> None:
     """Create every table of the core."""
     op.create_table(
         "addresses",
