@@ -15,19 +15,16 @@ run:
 # Everything, on both databases: `make test ARGS="tests/rules -k phone"`.
 test: development
 	$(RUN) python -m tests.services
-	@web=0; $(RUN) python tools/npm.py test || web=$$?; \
-	$(RUN) pytest $(ARGS) || exit; \
-	test $$web = 0 || { echo "The tests of the web interface failed, see above."; exit 1; }
+	@$(RUN) python tools/beside.py --first "tests=pytest -n auto --dist loadscope \
+	  --no-loadscope-reorder $(subst ",\",$(ARGS))" "web interface=python tools/npm.py test"
 
 # What can be known in a minute: style, types, floors, the web interface, pure rules.
 check: development
 	$(UV) lock --check --quiet
-	$(RUN) ruff check
-	$(RUN) ruff format --check
-	$(RUN) lint-imports --no-logo
-	$(RUN) pyright
-	$(RUN) python tools/npm.py api lint types test:quick
-	$(RUN) pytest --quiet $(FAST_TESTS)
+	@$(RUN) python tools/beside.py "types=pyright" \
+	  "web interface=python tools/npm.py api lint types test:quick" \
+	  "style=ruff check && ruff format --check && lint-imports --no-logo" \
+	  "pure rules=pytest --quiet $(FAST_TESTS)"
 
 # How fast it is, beside floors: `make bench ARGS="ingest --seconds 2 --repeat 3"`. Linux with wrk.
 bench:

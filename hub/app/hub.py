@@ -27,7 +27,7 @@ from hub.app.setup import (
     take_node,
 )
 from hub.config import HubConfig
-from hub.edge.guards import Guard, Who
+from hub.edge.guards import Guard
 from hub.edge.sessions import Sessions
 from hub.flow.channels import Channels
 from hub.flow.compose import Composer
@@ -45,7 +45,6 @@ from hub.flow.sweep import Sweep
 from hub.flow.views.present import Presenter
 from hub.flow.writer import News, Unavailable, Writer
 from hub.plugin import Delivery, Temporary
-from hub.store import people
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
@@ -353,16 +352,6 @@ class Hub:
             raise Temporary(f"nothing can be stored now: {error}") from error
 
     # ------------------------------------------------------------------ for routes
-
-    async def still_may(self, who: Who) -> bool:
-        """Whether a session still is what it was when the guard looked."""
-        session = await self.sessions.find(who.token)
-        if session is None:
-            return False
-        memberships = await self.database.read(
-            lambda connection: people.memberships(connection, who.user.id)
-        )
-        return who.member in memberships
 
     async def warnings(self) -> list[str]:
         """What somebody should look at, though the hub works."""

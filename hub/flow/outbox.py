@@ -300,7 +300,7 @@ class Outbox:
         )
         for transmission in found:
             channel = self._channels.get(transmission.organisation_id, transmission.channel_id)
-            asks = channel is not None and channel.has("reconcile") and channel.can_send
+            asks = channel is not None and channel.has("reconcile")
             if transmission.status == "sending" or channel is None or not asks:
                 due = now if asks else NEVER
                 await self._settle(
@@ -312,6 +312,17 @@ class Outbox:
                         detail=transmission.detail
                         or "The hub was stopped while the message was being sent.",
                         due_at=due,
+                    )
+                )
+            elif not channel.can_send:  # it is asked when it goes on
+                await self._settle(
+                    c.SendUnknown(
+                        organisation_id=transmission.organisation_id,
+                        at=now,
+                        transmission_id=transmission.id,
+                        token=None,
+                        detail="",
+                        due_at=now + ASK_FIRST,
                     )
                 )
             elif self._busy[channel.key] < AT_ONCE:

@@ -22,9 +22,10 @@ from hub.store.blobs import Blobs
 from hub.store.database import Database
 from hub.store.migrate import migrate
 from tests import books
+from tests.forks import ROOT
 from tests.hubs import wait_for
 from tests.machinery.conftest import opened
-from tests.machinery.test_kills import KILLS, ROOT
+from tests.machinery.test_kills import KILLS
 from tests.machinery.test_sweep import DAY, check, grow_older, names, referred, sweep_once
 
 
