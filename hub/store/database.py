@@ -71,6 +71,21 @@ class Database:
         url = self.url.set(drivername="postgresql+asyncpg")
         return create_async_engine(url, connect_args={"timeout": CONNECT_LIMIT}, **options)
 
+    def writing_engine(self) -> AsyncEngine:
+        """For PostgreSQL's writer; one connection, whose statements go by the keys of rows. A plan
+        that was made while a table was small would walk through it until it is analysed next."""
+        engine = self.async_engine(pool_size=1, max_overflow=0)
+
+        def connected(connection: Any, _record: Any) -> None:
+            cursor = connection.cursor()
+            cursor.execute("SET enable_seqscan = off")
+            cursor.execute("SET jit = off")  # what has no index looks dear now, and is not
+            cursor.close()
+            connection.commit()
+
+        event.listen(engine.sync_engine, "connect", connected)
+        return engine
+
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run ``function`` in a short read transaction: all that it reads is true at one moment.
         It may run in another thread, so it must do nothing but read. Raises ``ReadTooLong``."""

@@ -17,6 +17,9 @@ metadata = sa.MetaData(
     }
 )
 
+# In the keys by which many rows are looked for at once, what differs stands first. PostgreSQL takes
+# an organisation for narrow until it has statistics, and would walk along all that is in it.
+
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # INTEGER is SQLite's rowid
 Time = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Bool = sa.Boolean(create_constraint=False)
@@ -176,7 +179,7 @@ addresses = sa.Table(
     sa.Column("display", sa.Text),
     sa.Column("verified", Bool, nullable=False),
     sa.Column("created_at", Time, nullable=False),
-    sa.UniqueConstraint("organisation_id", "scheme", "value"),
+    sa.UniqueConstraint("value", "scheme", "organisation_id"),
 )
 
 consents = sa.Table(
@@ -191,7 +194,7 @@ consents = sa.Table(
     sa.Column("how", sa.Text, nullable=False),
     sa.Column("by_member_id", Id),
     sa.Column("at", Time, nullable=False),
-    sa.Index("ix_consents_address", "organisation_id", "scheme", "value"),
+    sa.Index("ix_consents_address", "value", "scheme", "organisation_id"),
 )
 
 # ------------------------------------------------------------------ conversations
@@ -358,6 +361,7 @@ external_ids = sa.Table(
     sa.Column("thread_id", Id),  # all three NULL while only a receipt has been seen
     sa.Column("entry_id", Id),
     sa.Column("transmission_id", Id),
+    sa.PrimaryKeyConstraint("external_id", "channel_id", "organisation_id"),
     sqlite_with_rowid=False,
 )
 
@@ -373,6 +377,7 @@ receipts = sa.Table(
     sa.Column("provider_code", sa.Text),
     sa.Column("occurred_at", Time),
     sa.Column("received_at", Time, nullable=False),
+    sa.PrimaryKeyConstraint("external_id", "channel_id", "organisation_id", "status"),
     sqlite_with_rowid=False,
 )
 
@@ -484,6 +489,7 @@ idempotency_keys = sa.Table(
     sa.Column("request", sa.Text, nullable=False),  # digest of what was asked
     sa.Column("entry_id", Id, nullable=False),
     sa.Column("created_at", Time, nullable=False, index=True),
+    sa.PrimaryKeyConstraint("key", "member_id", "organisation_id"),
 )
 
 jobs = sa.Table(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, event
 
 from hub.flow.record import world
 from hub.rules import commands as c
+from hub.rules.content import Content
 from hub.store import contacts, inbox, journal, outbox, timeline
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
@@ -25,6 +26,27 @@ EVERYBODY = Scope(1)
 READ = c.ReadThread(organisation_id=1, at=1, thread_id=1, up_to=1)
 ACCEPTED = c.SendAccepted(
     organisation_id=1, at=1, transmission_id=1, token="t", external_ids=("a",), status="sent"
+)
+NOTE = c.AddNote(
+    organisation_id=1,
+    at=1,
+    entry_id=2,
+    thread_id=1,
+    by_member_id=1,
+    content=Content(text="called back"),
+    preview="called back",
+    idempotency_key="k",
+    request="r",
+)
+OPTS_OUT = c.ChangeConsent(
+    organisation_id=1,
+    at=1,
+    entry_id=3,
+    channel_id="sms",
+    address=c.AddressOf(scheme="phone", value="+15550100002"),
+    own_address="",
+    state="out",
+    how="STOP",
 )
 INDEXES = {
     **{(status, filter_): "unread" for status in STATUSES for filter_ in ("unread",)},
@@ -142,6 +164,23 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
     assert seen == INDEXES
 
 
+async def test_the_writer_goes_by_whole_keys_before_anything_is_counted(postgres_url: str) -> None:
+    """Without statistics PostgreSQL takes an organisation for as small as a row, and would walk
+    along all that it has."""
+    database = Database(postgres_url)
+    await migrate(database)
+    engine = database.writing_engine()
+    async with engine.connect() as connection:
+        steps = await connection.run_sync(
+            plans_on_postgresql,
+            lambda one: world.load(one, [message(1), message(2), READ, ACCEPTED, NOTE, OPTS_OUT]),
+        )
+    await engine.dispose()
+    assert len([step for step in steps if "Index Cond" in step]) >= 8
+    assert [step for step in steps if "Seq Scan" in step] == []
+    assert [step for step in steps if "Filter" in step and "ANY" in step] == []
+
+
 def plans_on_postgresql(connection: Connection, work: Callable[[Connection], Any]) -> list[str]:
     """The steps PostgreSQL takes for all that ``work`` asks."""
     asked: list[tuple[str, Any]] = []
@@ -181,7 +220,7 @@ LIMITED = Scope(1, frozenset({"sms", "email"}))
             "(thread_id=? AND sort_at<?)",
         ),
         (lambda one: contacts.addresses_of(one, [1, 2]), "(contact_id=?)"),
-        (lambda one: contacts.consents_of(one, 1, []), "scheme=? AND value=?"),
+        (lambda one: contacts.consents_of(one, 1, []), "value=? AND scheme=?"),
         (lambda one: world.load(one, [message(1), READ, ACCEPTED]), "SEARCH"),
     ],
 )

@@ -132,7 +132,7 @@ class Writer:
         engine.dispose()
 
     async def _run_task(self) -> None:
-        engine = self._database.async_engine(pool_size=1, max_overflow=0)
+        engine = self._database.writing_engine()
         committer = Committer(engine.sync_engine, self._record, _pause)
         self._committer = committer
         while not self._lanes.ended:
