@@ -360,7 +360,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_thread_channels_list",
         "thread_channels",
-        ["organisation_id", "channel_id", "sort_at", "thread_id"],
+        ["organisation_id", "channel_id", "thread_id"],
         unique=False,
     )
     op.create_table(
