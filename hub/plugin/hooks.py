@@ -139,7 +139,9 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def startup(self, ctx: Context) -> None:
-        """Before anything else, on the channel's loop; may be called again after ``shutdown``."""
+        """Before anything else, on the channel's loop; called again when it has failed, and perhaps
+        after ``shutdown``. When the settings are changed, the new instance starts before the old
+        one is shut down."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -149,7 +151,8 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def health(self, ctx: Context) -> Health:
-        """Ask the provider whether the credentials work (``hub check --providers``)."""
+        """How the channel is: ask the provider whether the credentials work. Called every few
+        minutes, and when a member asks. ``CredentialsInvalid`` and ``Temporary`` answer, too."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)

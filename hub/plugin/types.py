@@ -754,7 +754,8 @@ Block = Text | Quote | File | Fields | Buttons | Html
 
 class Rendered(Struct, frozen=True, kw_only=True):
     """An item on a surface: its ``blocks``. ``preview``: one line. ``warnings``: what the person
-    should know before sending ("3 segments", "the image will be left out"). ``wire``: for ``wire`` only."""
+    should know before sending ("3 segments", "the image will be left out"). ``wire``: for ``wire``
+    only."""
 
     blocks: tuple[Block, ...] = ()
     preview: str = ""
