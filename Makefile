@@ -4,7 +4,7 @@ UV := ./tools/uv
 RUN := $(UV) run --no-sync
 FAST_TESTS = tests/config tests/rules
 
-.PHONY: run test check bench format
+.PHONY: run test check bench plugin-api format
 .DEFAULT_GOAL := run
 
 # Start a hub, with the simulator to try it: `make run ARGS="--port 8080"`.
@@ -31,6 +31,10 @@ bench:
 	$(UV) sync --quiet --all-packages --group bench
 	$(RUN) python -m bench $(ARGS)
 	$(RUN) python -m bench.report
+
+# Write down what hub.plugin promises, after a change that is meant; then look at the difference.
+plugin-api: development
+	$(RUN) python -m tests.plugin_api.promise
 
 format: development
 	$(RUN) ruff check --fix

@@ -37,10 +37,10 @@ def check(config: HubConfig) -> list[str]:
         if channel.enabled
         for problem in check_channel(channel)
     ]
-    return [*found, *_check_texts(config)]
+    return [*found, *check_texts(config)]
 
 
-def _check_texts(config: HubConfig) -> Iterator[str]:
+def check_texts(config: HubConfig) -> Iterator[str]:
     """What ``[[notices.texts]]`` names and cannot send to a phone."""
     plugins = {(channel.organisation, channel.id): channel.plugin for channel in config.channels}
     for texts in config.texts:

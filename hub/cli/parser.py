@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         serving.add_argument("--port", type=_port, help="port to listen on (default: 8000)")
 
     add("worker", "Do the background work alone, beside hub serve on PostgreSQL.", configured)
+    add("reload", "Have the running hub read its configuration again.", configured)
     initialise = add("init", "Write a commented configuration to start from.")
     initialise.add_argument("file", nargs="?", type=Path, default=Path("hub.toml"))
 

@@ -2,6 +2,7 @@
 
 from hub.flow.host.channel import (
     Channel,
+    ChannelGone,
     ChannelResting,
     Ingested,
     Limits,
@@ -20,6 +21,7 @@ from hub.flow.host.loops import HookTimeout, LoopsExhausted
 
 __all__ = [
     "Channel",
+    "ChannelGone",
     "ChannelResting",
     "FailedChannel",
     "HookTimeout",

@@ -70,11 +70,16 @@ class Texter:
         self._channels = channels
         self._senders = senders
 
-    def mistakes(self) -> list[str]:
+    def use(self, senders: Mapping[int, TextSender]) -> None:
+        """From now on these."""
+        self._senders = senders
+
+    @staticmethod
+    def mistakes(senders: Mapping[int, TextSender], channels: Channels) -> list[str]:
         """What in the configuration cannot be so, as far as the channels run."""
         found: list[str] = []
-        for organisation_id, sender in self._senders.items():
-            channel = self._channels.get(organisation_id, sender.channel_id)
+        for organisation_id, sender in senders.items():
+            channel = channels.get(organisation_id, sender.channel_id)
             if channel is None:
                 continue
             if not reaches_phones(channel.info):
