@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 from urllib.parse import unquote_plus
 
 from msgspec import Struct
@@ -141,10 +142,11 @@ def anywhere(value: object, secrets: Sequence[str], longest: int) -> object:
         left = len(text) - longest
         return text if left <= 0 else f"{text[:longest]}… ({left:,} more characters)"
     if isinstance(value, dict):
+        pairs = cast("dict[object, object]", value).items()
         return {
-            anywhere(key, secrets, longest): anywhere(one, secrets, longest)
-            for key, one in value.items()
+            anywhere(key, secrets, longest): anywhere(one, secrets, longest) for key, one in pairs
         }
     if isinstance(value, (list, tuple)):
-        return [anywhere(one, secrets, longest) for one in value]
+        many = cast("Sequence[object]", value)
+        return [anywhere(one, secrets, longest) for one in many]
     return value
