@@ -99,7 +99,6 @@ async def _running(
 def _collect_less() -> None:
     """What is there once the hub runs stays there, and what requests make has few cycles: left as
     it is, Python's collector takes a twentieth of the time for nothing."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
 

@@ -15,14 +15,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.store import tables as t
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -68,6 +70,9 @@ class Database:
 
     def async_engine(self, **options: Any) -> AsyncEngine:
         """A new engine for PostgreSQL with the caller's pool."""
+        # SQLAlchemy's ORM comes with it, which nobody needs on SQLite.
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
         url = self.url.set(drivername="postgresql+asyncpg")
         return create_async_engine(url, connect_args={"timeout": CONNECT_LIMIT}, **options)
 

@@ -99,12 +99,15 @@ def walks(steps: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("after", [None, (1, 1)])
 @pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
-def test_each_filter_has_its_index(engine: sa.Engine, status: str, filter_: str) -> None:
+def test_each_filter_has_its_index(
+    engine: sa.Engine, status: str, filter_: str, after: tuple[int, int] | None
+) -> None:
     wanted = Filter(status=status, filter=filter_, me=7)
 
     def page(connection: Connection) -> Any:
-        return inbox.inbox_page(connection, EVERYBODY, wanted, limit=50, after=(1, 1))
+        return inbox.inbox_page(connection, EVERYBODY, wanted, limit=50, after=after)
 
     steps = plans(engine, page)
     assert f"ix_threads_{INDEXES[status, filter_]} " in steps[0]

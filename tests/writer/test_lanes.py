@@ -113,14 +113,14 @@ def test_what_waited_too_long_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a_thread_that_waits_hears_of_work_and_of_the_end() -> None:
     waiting = Lanes()
-    assert await asyncio.to_thread(waiting.wait, 0.001) == []
-    taking = asyncio.create_task(asyncio.to_thread(waiting.wait, None))
+    assert await asyncio.to_thread(waiting.wait, 0.001)
+    assert waiting.take() == []
+    hearing = asyncio.create_task(asyncio.to_thread(waiting.wait, None))
     waiting.put(kept(7), FUTURE, bulk=False)
-    batch = await taking
-    assert batch is not None
-    assert [item.weight for item in batch] == [7]
+    assert await hearing
+    assert [item.weight for item in waiting.take()] == [7]
     ending = asyncio.create_task(asyncio.to_thread(waiting.wait, None))
     waiting.stop()
-    assert await ending is None
+    assert not await ending
     with pytest.raises(Unavailable, match="shutting down"):
         waiting.put(kept(1), FUTURE, bulk=False)

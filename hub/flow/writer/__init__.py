@@ -117,33 +117,38 @@ class Writer:
     def _run_thread(self) -> None:
         engine = self._database.sync_engine()
         self._committer = Committer(engine, self._record, time.sleep)
-        rested = True
-        while (items := self._lanes.wait(None if rested else REST)) is not None:
+        rested, crowd = True, False
+        while self._lanes.wait(None if rested else REST):
+            if crowd:
+                for _ in self._gathering():
+                    time.sleep(GATHER)
+            items = self._lanes.take()
             if items:
                 self._under_way = len(items)
                 settled = self._committer.settle(items)
                 self._loop.call_soon_threadsafe(self._answer, items, *settled)
-                if len(items) >= CROWD:
-                    for _ in self._gathering():
-                        time.sleep(GATHER)
             elif not rested:
                 shrink_log(engine)
-            rested = not items
+            rested, crowd = not items, len(items) >= CROWD
         engine.dispose()
 
     async def _run_task(self) -> None:
         engine = self._database.writing_engine()
         committer = Committer(engine.sync_engine, self._record, _pause)
         self._committer = committer
+        crowd = False
         while not self._lanes.ended:
             self._wake.clear()
-            while items := self._lanes.take():
+            while len(self._lanes):
+                if crowd:
+                    for _ in self._gathering():
+                        await asyncio.sleep(GATHER)
+                if not (items := self._lanes.take()):
+                    continue  # it had waited too long, and was refused meanwhile
                 self._under_way = len(items)
                 settled: Settled = await greenlet_spawn(committer.settle, items)
                 self._answer(items, *settled)
-                if len(items) >= CROWD:
-                    for _ in self._gathering():
-                        await asyncio.sleep(GATHER)
+                crowd = len(items) >= CROWD
             if not self._lanes.ended:
                 await self._wake.wait()
         await engine.dispose()
