@@ -113,6 +113,7 @@ class Hub:
         self.sweep = Sweep(self.database, self.blobs, self.ids)
         self.work.timers.append(self.sweep.timer)
         self.work.jobs.append(self.sweep.job)
+        self.work.jobs.append(self.replay.job)
         self.machinery = Machinery(
             self.database,
             self.writer,

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hub.flow.host import Channel, ChannelResting, FailedChannel, now_ms
+from hub.flow.host import Channel, ChannelResting, FailedChannel, Ingested, now_ms
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import (
     ChannelNotice,
@@ -64,6 +64,17 @@ class Taken(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class DryRun(Struct, frozen=True, kw_only=True):
+    """What would become of a delivery if it were taken in now."""
+
+    state: str
+    """As in ``Taken``."""
+    reason: str | None
+    proof: Verification | None
+    result: IngestResult | None
+    """What ``ingest`` gave, also where the hub cannot keep it."""
+
+
 class Intake:
     """Takes deliveries in."""
 
@@ -100,9 +111,56 @@ class Intake:
         Raises ``Unavailable`` when nothing can be committed, ``UnverifiedFull``.
         """
         channel = channel.current
+        keep, ingested, trusted = await self._read(
+            channel, delivery, proof, delivery_id, attempts=attempts
+        )
+        if ingested.result is not None and trusted:
+            taken = await self._understood(channel, keep, ingested.result)
+        else:
+            taken = await self._not_understood(keep, _why(ingested), trusted=trusted)
+        self.counts[channel.id, taken.state] += 1
+        return taken
+
+    async def dry_run(
+        self, channel: Channel, delivery: Delivery, *, proof: Verification | None, delivery_id: int
+    ) -> DryRun:
+        """What would come of a kept delivery now. Nothing is stored, counted or told to anybody.
+
+        What only the rows can tell, such as that a message is there already, it does not know."""
+        channel = channel.current
+        keep, ingested, trusted = await self._read(
+            channel, delivery, proof, delivery_id, attempts=1, dry_run=True
+        )
+        result, state, reason = ingested.result, "done", None
+        if result is None or not trusted:
+            error = _why(ingested)
+            refused = isinstance(error, Unverified)
+            state = "refused" if refused else "quarantined" if trusted else "unverified"
+            reason = _said(error)
+        else:
+            try:
+                self._all_commands(channel, keep, result)
+            except Malformed as error:
+                state, reason = "quarantined", error.detail
+            else:
+                if not result.events:
+                    state, reason = "ignored", _why_ignored(result)
+        return DryRun(state=state, reason=reason, proof=ingested.proof, result=result)
+
+    async def _read(
+        self,
+        channel: Channel,
+        delivery: Delivery,
+        proof: Verification | None,
+        delivery_id: int | None,
+        *,
+        attempts: int,
+        dry_run: bool = False,
+    ) -> tuple[_Keep, Ingested, bool]:
+        """What the plugin makes of it, and whether it may be believed."""
         id_ = delivery_id or self._ids.new()
         delivery = msgspec.structs.replace(delivery, id=str(id_))
-        ingested = await channel.ingest(delivery, proof)
+        ingested = await channel.ingest(delivery, proof, dry_run=dry_run)
         trusted = (
             ingested.proof is not None
             or delivery.source not in {"http", "replay"}
@@ -117,15 +175,7 @@ class Intake:
             attempts,
             delivery_id is not None,
         )
-        if ingested.result is not None and trusted:
-            taken = await self._understood(channel, keep, ingested.result)
-        else:
-            error = ingested.error or PermissionError(
-                "events without a proof of where they are from"
-            )
-            taken = await self._not_understood(keep, error, trusted=trusted)
-        self.counts[channel.id, taken.state] += 1
-        return taken
+        return keep, ingested, trusted
 
     async def keep_unread(
         self, failed: FailedChannel, organisation_id: int, delivery: Delivery
@@ -140,21 +190,12 @@ class Intake:
     # ------------------------------------------------------------------ understood
 
     async def _understood(self, channel: Channel, keep: _Keep, result: IngestResult) -> Taken:
-        # A STOP stands in the thread, but asks for no response.
-        asks = not any(isinstance(event, OptOut | OptIn) for event in result.events)
         try:
-            commands = [
-                command
-                for event in result.events
-                for command in self._commands(channel, keep, event, asks=asks)
-            ]
+            commands = self._all_commands(channel, keep, result)
         except Malformed as error:
             return await self._quarantine(keep, error.detail)
-        except Exception as error:
-            log.exception("intake.unreadable", channel=channel.id)
-            return await self._quarantine(keep, f"could not be read: {type(error).__name__}")
         ignored = not result.events
-        reason = (result.ignored or "no events") if ignored else None
+        reason = _why_ignored(result) if ignored else None
         state = "ignored" if ignored else "done"
         kept = await self._kept(keep, state, reason)
         try:
@@ -171,6 +212,22 @@ class Intake:
             if isinstance(event, ChannelNotice) and event.state is not None:
                 channel.say(Health(state=event.state, reason=event.text or None))
         return Taken(state=state, reply=result.reply, reason=reason)
+
+    def _all_commands(self, channel: Channel, keep: _Keep, result: IngestResult) -> list[c.Command]:
+        """What a plugin understood, as commands. Raises ``Malformed`` for what cannot be kept."""
+        # A STOP stands in the thread, but asks for no response.
+        asks = not any(isinstance(event, OptOut | OptIn) for event in result.events)
+        try:
+            return [
+                command
+                for event in result.events
+                for command in self._commands(channel, keep, event, asks=asks)
+            ]
+        except Malformed:
+            raise
+        except Exception as error:
+            log.exception("intake.unreadable", channel=channel.id)
+            raise Malformed(f"could not be read: {type(error).__name__}") from error
 
     def _commands(
         self, channel: Channel, keep: _Keep, event: Event, *, asks: bool
@@ -262,7 +319,7 @@ class Intake:
             if keep.again:  # it was kept unread, and turns out to be nobody's
                 await self._writer.record(await self._kept(keep, "refused", error.detail))
             return Taken(state="refused", status=403, reason=error.detail)
-        reason = str(error) or type(error).__name__
+        reason = _said(error)
         # It mends itself: the provider is away, or the plugin is left alone for a while.
         passing = isinstance(error, ChannelResting) or (trusted and isinstance(error, Temporary))
         due_at = _again_at(keep) if passing else None
@@ -339,6 +396,19 @@ class _Keep(Struct, frozen=True):
     def received_at(self) -> int:
         """Milliseconds, when it came."""
         return int(self.delivery.received_at.timestamp() * 1000)
+
+
+def _why(ingested: Ingested) -> Exception:
+    """Why a delivery was not understood, or may not be believed."""
+    return ingested.error or PermissionError("events without a proof of where they are from")
+
+
+def _why_ignored(result: IngestResult) -> str:
+    return result.ignored or "no events"
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _again_at(keep: _Keep) -> int | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -13,20 +13,25 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from hub.flow.channels import Channels
-from hub.flow.host import now_ms
-from hub.flow.intake import Intake
+from hub.flow.host import Channel, now_ms
+from hub.flow.intake import DryRun, Intake
+from hub.flow.jobs import Commit, JobFailed, JobKind, Progress, Task
 from hub.flow.loop import Loop
-from hub.plugin import Delivery
+from hub.flow.writer import Transaction
+from hub.plugin import Delivery, Verification
 from hub.plugin.kit.verify import stored_proof
+from hub.store import deliveries as store
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
+from hub.store.deliveries import WAITING
 from hub.store.rows import Row
-from hub.store.statements import fixed
 
-WAITING = fixed(t.deliveries.c.state, "quarantined", "unverified")
 BATCH = 100
+STEP = 20.0
+"""Seconds after which a step of the job begins no further delivery."""
 LOOK_EVERY = 2.0
+UNDERSTOOD = frozenset({"done", "ignored"})
 
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 _proof = msgspec.json.Decoder(tuple[str, str])
@@ -42,6 +47,23 @@ class Replayed(Struct, kw_only=True, frozen=True):
     reason: str | None
 
 
+class ReplayAll(Struct, frozen=True, kw_only=True):
+    """The job: everything of a channel that waits."""
+
+    channel_id: str
+
+
+class ReplayedSoFar(Struct, frozen=True, kw_only=True):
+    """How far the job is."""
+
+    last: int | None = None
+    """The newest delivery that waited when it began: what comes later is not its business."""
+    total: int = 0
+    after: int = 0
+    read: int = 0
+    understood: int = 0
+
+
 class Replay:
     """Reads kept deliveries again."""
 
@@ -53,6 +75,13 @@ class Replay:
         self._channels = channels
         self._intake = intake
         self._loop = Loop("replay", self._step)
+        self.job = JobKind(
+            name="replay_deliveries",
+            request=ReplayAll,
+            saved=ReplayedSoFar,
+            begin=lambda _: ReplayedSoFar(),
+            step=self._job_step,
+        )
 
     def start(self) -> None:
         """Begin to look for what is due."""
@@ -98,6 +127,52 @@ class Replay:
             return await self._each([*conditions, own.id == delivery_id])
         return await self._each([*conditions, WAITING])
 
+    async def delivery(self, row: Row) -> Delivery:
+        """A kept delivery as it came. Raises ``FileNotFoundError`` when its body is lost."""
+        body = row.body if row.body_blob is None else await self._blobs.get(row.body_blob)
+        return Delivery(
+            body=body or b"",
+            source=row.source,
+            method=row.method,
+            url=row.url,
+            headers=_headers.decode(row.headers),
+            remote=row.remote,
+            received_at=datetime.fromtimestamp(row.received_at / 1000, UTC),
+        )
+
+    async def dry_run(self, channel: Channel, row: Row) -> DryRun:
+        """What would come of a kept delivery if it were read again now. Nothing is stored."""
+        delivery = await self.delivery(row)
+        return await self._intake.dry_run(
+            channel, delivery, proof=proof_of(row), delivery_id=row.id
+        )
+
+    async def _job_step(self, task: Task[ReplayAll, ReplayedSoFar]) -> Commit[ReplayedSoFar]:
+        org, channel_id, saved = task.organisation_id, task.request.channel_id, task.saved
+        if self._channels.get(org, channel_id) is None:
+            raise JobFailed(f'The channel "{channel_id}" is not running.')
+        if saved.last is None:
+            last, total = await self._database.read(
+                lambda connection: store.span(connection, org, channel_id)
+            )
+            saved = msgspec.structs.replace(saved, last=last, total=total)
+        rows = await self._database.read(
+            lambda connection: store.that_wait(
+                connection, org, channel_id, after=saved.after, last=saved.last or 0, limit=BATCH
+            )
+        )
+        ends = time.monotonic() + STEP
+        after, read, understood = saved.after, saved.read, saved.understood
+        for row in rows:
+            replayed = await self._one(row)
+            after, read = row.id, read + 1
+            understood += replayed.state in UNDERSTOOD
+            if time.monotonic() > ends:
+                break
+        finished = len(rows) < BATCH and (not rows or after == rows[-1].id)
+        saved = msgspec.structs.replace(saved, after=after, read=read, understood=understood)
+        return partial(_progress, saved, finished)
+
     async def _each(self, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Replayed]:
         done: list[Replayed] = []
         after = 0
@@ -111,38 +186,44 @@ class Replay:
     async def _one(self, row: Row) -> Replayed:
         channel = self._channels.get(row.organisation_id, row.channel_id)
         if channel is None:
-            reason = "the channel is not running"
-            return Replayed(
-                id=str(row.id),
-                channel_id=row.channel_id,
-                before=row.state,
-                state=row.state,
-                reason=reason,
-            )
-        proof: Any = None if row.proof is None else stored_proof(*_proof.decode(row.proof))
-        body = row.body if row.body_blob is None else await self._blobs.get(row.body_blob)
-        delivery = Delivery(
-            body=body or b"",
-            source=row.source,
-            method=row.method,
-            url=row.url,
-            headers=_headers.decode(row.headers),
-            remote=row.remote,
-            received_at=datetime.fromtimestamp(row.received_at / 1000, UTC),
-        )
+            return _replayed(row, row.state, "the channel is not running")
+        try:
+            delivery = await self.delivery(row)
+        except FileNotFoundError:
+            return _replayed(row, row.state, "the file with its body is gone")
         taken = await self._intake.take(
-            channel, delivery, proof=proof, delivery_id=row.id, attempts=row.attempts + 1
+            channel, delivery, proof=proof_of(row), delivery_id=row.id, attempts=row.attempts + 1
         )
         if row.state == "unverified" and taken.state != "unverified":
             count, size = self._intake.unverified.get(channel.key, (1, row.size))
             self._intake.unverified[channel.key] = (max(0, count - 1), max(0, size - row.size))
-        return Replayed(
-            id=str(row.id),
-            channel_id=row.channel_id,
-            before=row.state,
-            state=taken.state,
-            reason=taken.reason,
-        )
+        return _replayed(row, taken.state, taken.reason)
+
+
+def _replayed(row: Row, state: str, reason: str | None) -> Replayed:
+    return Replayed(
+        id=str(row.id),
+        channel_id=row.channel_id,
+        before=row.state,
+        state=state,
+        reason=reason,
+    )
+
+
+def proof_of(row: Row) -> Verification | None:
+    """The proof that was stored with a delivery."""
+    return None if row.proof is None else stored_proof(*_proof.decode(row.proof))
+
+
+def _progress(saved: ReplayedSoFar, finished: bool, _: Transaction) -> Progress[ReplayedSoFar]:
+    result = {"read": saved.read, "understood": saved.understood} if finished else None
+    return Progress(
+        saved=saved,
+        done=saved.read,
+        total=max(saved.total, saved.read),
+        finished=finished,
+        result=result,
+    )
 
 
 def _batch(

@@ -15,7 +15,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     SEND: "send messages",
     SEND_GATED: "write messages that somebody else approves",
     APPROVE: "approve messages",
-    CHANNELS: "pause and resume channels, replay deliveries",
+    CHANNELS: "pause and resume channels, inspect and replay deliveries",
 }
 """What each allows, in words."""
 

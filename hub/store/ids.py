@@ -32,6 +32,11 @@ class Ids:
             return (milliseconds << 22) | (self.node % NODES << 10) | counter
 
 
+def first_at(milliseconds: int) -> int:
+    """The first id of a moment, since 1970: what was made from then on has this or a greater."""
+    return min(max(0, milliseconds - EPOCH_MS) << 22, (1 << 63) - 1)
+
+
 def shown(id_: int) -> str:
     """An id as clients see it."""
     return str(id_)

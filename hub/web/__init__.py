@@ -15,7 +15,18 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 import hub
 from hub.edge.guards import PUBLIC, Guard, right
 from hub.edge.problems import ProblemError, answer
-from hub.web import files, health, jobs, messages, organisation, pages, session, stream, threads
+from hub.web import (
+    deliveries,
+    files,
+    health,
+    jobs,
+    messages,
+    organisation,
+    pages,
+    session,
+    stream,
+    threads,
+)
 from hub.web.document import CompleteJson, PlainDocs, complete
 from hub.web.parts import Parts
 from hub.web.webhooks import HOOKS, Webhooks
@@ -25,6 +36,7 @@ _ROUTES = [
     threads.router,
     messages.router,
     organisation.router,
+    deliveries.router,
     files.router,
     *files.offered,
     jobs.router,

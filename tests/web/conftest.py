@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -40,10 +40,16 @@ MEMBERS = {
 }
 
 
-def _add_members(hub: HubProcess) -> None:
+def add_members(
+    hub: HubProcess,
+    members: Mapping[str, tuple[str, list[str]]],
+    channels: Mapping[str, list[str]] | None = None,
+) -> None:
+    """Users by email, each with a role of their own: its capabilities, and the channels it may see
+    if not all."""
     hashed = hash_password(PASSWORD)
     with contextlib.closing(sqlite3.connect(hub.folder / "data" / "hub.db")) as database:
-        for number, (email, (slug, capabilities)) in enumerate(MEMBERS.items(), 1):
+        for number, (email, (slug, capabilities)) in enumerate(members.items(), 1):
             (org,) = database.execute(
                 "SELECT id FROM organisations WHERE slug = ?", (slug,)
             ).fetchone()
@@ -53,9 +59,9 @@ def _add_members(hub: HubProcess) -> None:
                 (number, email, email, hashed),
             )
             database.execute(
-                "INSERT INTO roles (id, organisation_id, name, capabilities, created_at) "
-                "VALUES (?, ?, ?, ?, 0)",
-                (number, org, email, json.dumps(capabilities)),
+                "INSERT INTO roles (id, organisation_id, name, capabilities, channel_ids, "
+                "created_at) VALUES (?, ?, ?, ?, ?, 0)",
+                (number, org, email, json.dumps(capabilities), _json((channels or {}).get(email))),
             )
             database.execute(
                 "INSERT INTO members (id, organisation_id, user_id, role_id, created_at) "
@@ -65,11 +71,15 @@ def _add_members(hub: HubProcess) -> None:
         database.commit()
 
 
+def _json(value: list[str] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
 @pytest.fixture(scope="package")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     folder = tmp_path_factory.mktemp("hub")
     with HubProcess(folder, config=CONFIG, environ=ENVIRON) as process:
-        _add_members(process)
+        add_members(process, MEMBERS)
         yield process
     assert "Traceback" not in process.output
     assert '"request.failed"' not in process.output, process.output

@@ -74,6 +74,8 @@ FAULTS = 5
 """Faults of a hook in a row that open its breaker."""
 REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
+DRY_RUN = "ingest, dry run"
+"""``ingest`` where a person looks what would come of it: its faults are told, and no more."""
 
 
 class PluginFault(Exception):
@@ -222,6 +224,8 @@ class Channel:
         """A promise broken: logged, counted, and perhaps the hook's breaker opens."""
         what = redact(f"{type(error).__name__}: {error}", self.secrets)[:LONGEST_DETAIL]
         self._log_fault("plugin.fault", hook=hook, error=what)
+        if hook == DRY_RUN:
+            return PluginFault(f"ingest: {what}")
         self._faults[hook] += 1
         if self._faults[hook] >= FAULTS:
             self._resting_until[hook] = time.monotonic() + REST
@@ -399,20 +403,32 @@ class Channel:
                 log.warning("channel.shutdown_failed", channel=self.id, error=str(error))
         await self._loop.stop()
 
-    async def ingest(self, delivery: Delivery, proof: Verification | None = None) -> Ingested:
+    async def ingest(
+        self, delivery: Delivery, proof: Verification | None = None, *, dry_run: bool = False
+    ) -> Ingested:
         """Have the plugin read a delivery. ``proof``: of an earlier reading, for a replay, where
-        the clock stands at the time of receipt. Never raises: the proof matters in any case."""
+        the clock stands at the time of receipt. Never raises: the proof matters in any case.
+
+        ``dry_run``: nothing that the plugin stores is kept, and nothing that goes wrong counts
+        against the channel; nor does it wait for a breaker."""
         if self.current is not self:
-            return await self.current.ingest(delivery, proof)
+            return await self.current.ingest(delivery, proof, dry_run=dry_run)
         clock = StoredClock(delivery.received_at)
         verify: Verify = Verifier(delivery, clock) if proof is None else Replayed(proof)
-        context = self._context.about(verify, clock)
+        context = (self._context.aside if dry_run else self._context.about)(verify, clock)
         result: IngestResult | None = None
         error: Exception | None = None
         try:
-            result = await self._call(
-                "ingest", self._limits.ingest, IngestResult, context, delivery=delivery
-            )
+            limit = self._limits.ingest
+            if dry_run:
+                result = await self._watched(
+                    DRY_RUN,
+                    lambda: self._hooks.ingest(ctx=context, delivery=delivery),
+                    limit,
+                    IngestResult,
+                )
+            else:
+                result = await self._call("ingest", limit, IngestResult, context, delivery=delivery)
         except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as caught:
             error = caught
         found = verify.proof if isinstance(verify, Verifier) else proof

@@ -29,6 +29,7 @@ from hub.plugin import (
 from hub.plugin.context import Clock, Http, Kv, Log, Media, Verify
 from hub.plugin.kit import html
 from hub.plugin.kit.http import PluginHttp
+from hub.rules.redaction import without as redact
 
 T = TypeVar("T")
 
@@ -122,6 +123,28 @@ class _Kv(_Hop):
         await self.main(self.services.kv_delete(self.channel, key))
 
 
+class _KvAside:
+    """What is stored can be read; what is written is gone with the reading of one delivery."""
+
+    def __init__(self, kv: Kv) -> None:
+        self._kv = kv
+        self._own: dict[str, KvEntry | None] = {}
+
+    async def get(self, key: str) -> KvEntry | None:
+        return self._own[key] if key in self._own else await self._kv.get(key)
+
+    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
+        before = await self.get(key)
+        at = 0 if before is None else before.version
+        if version is not None and version != at:
+            return False
+        self._own[key] = KvEntry(value=value, version=at + 1)
+        return True
+
+    async def delete(self, key: str) -> None:
+        self._own[key] = None
+
+
 class _Media(_Hop):
     async def open(self, attachment_id: str) -> bytes:
         return await self.main(self.services.media_open(self.channel, attachment_id))
@@ -174,6 +197,8 @@ class ChannelContext:
         self.kv: Kv = _Kv(services, channel)
         self.media: Media = _Media(services, channel)
         self.log: Log = _Log(channel[1], secrets)
+        self.keeps = True
+        """Whether what the plugin stores and brings in is kept."""
 
     def about(self, verify: Verify, clock: Clock) -> ChannelContext:
         """The same, for one delivery."""
@@ -181,6 +206,14 @@ class ChannelContext:
         view.__dict__.update(self.__dict__)
         view.verify = verify
         view.clock = clock
+        return view
+
+    def aside(self, verify: Verify, clock: Clock) -> ChannelContext:
+        """The same, for a delivery that is read to see what would come of it: nothing the plugin
+        stores or brings in is kept."""
+        view = self.about(verify, clock)
+        view.kv = _KvAside(self.kv)
+        view.keeps = False
         return view
 
     def renew_http(self) -> None:
@@ -200,6 +233,8 @@ class ChannelContext:
 
     async def emit(self, delivery: Delivery) -> None:
         """See ``hub.plugin.Context``."""
+        if not self.keeps:
+            return
         services = self._hop.services
         await self._hop.main(services.emitted(self._hop.channel, delivery))
 
@@ -263,13 +298,6 @@ def as_written(secrets: Iterable[str]) -> tuple[str, ...]:
         )
     }
     return tuple(sorted(forms, key=len, reverse=True))
-
-
-def redact(text: str, secrets: tuple[str, ...]) -> str:
-    """``text`` without any of ``secrets`` (as ``as_written`` gives them)."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
 
 
 def now_ms() -> int:

@@ -461,6 +461,137 @@ class JobChanged(Struct, kw_only=True):
     job: JobOut
 
 
+DeliveryState = Literal["done", "ignored", "quarantined", "unverified", "refused"]
+"""What became of what arrived. ``done``: understood. ``ignored``: nothing to keep in it.
+``quarantined``: from who it claims, and not understood. ``unverified``: kept before anybody could
+tell whom it is from. ``refused``: kept so, and from nobody.
+"""
+
+
+class DeliveryOut(Struct, kw_only=True):
+    """Something that arrived for a channel, as the list shows it."""
+
+    id: str
+    channel_id: str
+    state: DeliveryState
+    reason: str | None
+    """Why it was not understood, or ignored."""
+    source: str
+    """How it came: ``http``, or what the plugin brought by itself."""
+    method: str
+    size: int
+    """Bytes of the body."""
+    attempts: int
+    """How often it was read."""
+    due_at: datetime | None
+    """When it is read again by itself."""
+    received_at: datetime
+
+
+class DeliveryPage(Struct, kw_only=True):
+    """A page may hold fewer than were asked for, or none, and go on: only without a
+    ``next_cursor`` it is the last."""
+
+    items: list[DeliveryOut]
+    next_cursor: str | None
+
+
+class DeliveryCounts(Struct, kw_only=True):
+    """How many deliveries of a channel wait to be read again; 1001 stands for more than 1000."""
+
+    quarantined: int
+    unverified: int
+
+
+class DeliveryHeader(Struct, kw_only=True):
+    name: str
+    value: str
+    hidden: bool
+    """Whether the value, or a part of it, was taken out: who has it could forge a delivery."""
+
+
+class DeliveryProof(Struct, kw_only=True):
+    """How it was found out whom a delivery is from."""
+
+    method: str
+    detail: str
+
+
+class DeliveryBody(Struct, kw_only=True):
+    """What a delivery carried, without the channel's secrets: text where it is one, else base64."""
+
+    content_type: str | None
+    """What the sender called it."""
+    text: str | None
+    base64: str | None
+    cut: bool
+    """Only its beginning is here; the rest can be downloaded."""
+    withheld: str | None
+    """Why none of it is here."""
+
+
+class DeliveryEntry(Struct, kw_only=True):
+    """An entry that came of a delivery."""
+
+    id: str
+    thread_id: str
+    kind: Literal["message", "note", "call", "system"]
+    direction: Literal["in", "out", "internal"]
+    preview: str
+    status: str | None
+    at: datetime
+
+
+class DeliveryDetail(DeliveryOut, kw_only=True):
+    """One in full. What a sender wrote is hostile: show it as text, never as HTML."""
+
+    url: str
+    headers: list[DeliveryHeader]
+    remote: str | None
+    proof: DeliveryProof | None
+    body: DeliveryBody
+    entries: list[DeliveryEntry]
+    """What it added to conversations."""
+
+
+class DeliveryEvent(Struct, kw_only=True):
+    """What a channel understood, one thing of it."""
+
+    type: str
+    facts: dict[str, Any]
+    """As the plugin gave it, without secrets; long texts are cut."""
+    entry_id: str | None
+    """The entry that it names, if the hub has it."""
+    thread_id: str | None
+
+
+class DeliveryReply(Struct, kw_only=True):
+    """What the sender would be answered."""
+
+    status: int
+    content_type: str
+    text: str
+
+
+class DeliveryDryRun(Struct, kw_only=True):
+    """What would become of a delivery if it were read again now."""
+
+    state: DeliveryState
+    reason: str | None
+    proof: DeliveryProof | None
+    events: list[DeliveryEvent]
+    more_events: int
+    """How many are not shown."""
+    reply: DeliveryReply | None
+
+
+class DeliveryReplayed(Struct, kw_only=True):
+    """What became of a delivery that was read again."""
+
+    before: DeliveryState
+    delivery: DeliveryDetail
+
+
 class FieldError(Struct, kw_only=True):
     field: str
     message: str

@@ -183,6 +183,14 @@ class Unruly:
             case "clock":
                 text = ctx.clock.now().isoformat()
                 return IngestResult(events=(self._message({**told, "text": text}),))
+            case "remember":
+                known = await ctx.kv.get("seen")
+                await ctx.kv.put("seen", "yes")
+                await ctx.emit(Delivery(body=b'{"do": "leak-ignored"}', source="poll",
+                                        received_at=ctx.clock.now()))  # fmt: skip
+                after = await ctx.kv.get("seen")
+                text = f"{known and known.value}, then {after and after.value}"
+                return IngestResult(events=(self._message({**told, "text": text}),))
             case "receipt":
                 return IngestResult(events=(Receipt(status="delivered", **told["receipt"]),))
             case "notice":
