@@ -1,0 +1,5 @@
+"""The checks, a module for each section of the contract; importing them registers them."""
+
+from hub.conformance.checks import ingest, load, settings, signature
+
+__all__ = ["ingest", "load", "settings", "signature"]
