@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hub.conformance.tests import conformance
+    from hub.conformance.testclass import conformance
 
 __all__ = ["conformance"]
 
@@ -17,7 +17,7 @@ __all__ = ["conformance"]
 def __getattr__(name: str) -> Any:
     """``conformance`` needs pytest, and the command does not."""
     if name == "conformance":
-        from hub.conformance.tests import conformance as found  # noqa: PLC0415
+        from hub.conformance.testclass import conformance as found  # noqa: PLC0415
 
         return found
     raise AttributeError(name)

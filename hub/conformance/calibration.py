@@ -15,12 +15,20 @@ _SAMPLE = {"type": "message", "text": "Is Thursday at nine still fine?", "media"
 @functools.cache
 def slowness() -> float:
     """1 on a common machine, 2 on one that takes twice as long; never below 1."""
-    return max(1.0, min(_once() for _ in range(5)) / COMMON)
+    return max(1.0, min(once() for _ in range(5)) / COMMON)
 
 
-def _once() -> float:
+def once() -> float:
+    """Processor time of the loop, in seconds."""
     begun = time.thread_time()
     for number in range(300):
         read = json.loads(json.dumps({**_SAMPLE, "id": f"m-{number}"}))
         "".join(sorted(read["text"])).encode().hex()
     return time.thread_time() - begun
+
+
+def spend(seconds: float) -> None:
+    """Compute for so long, on a common machine; for tests of what is slow."""
+    until = time.thread_time() + seconds * slowness()
+    while time.thread_time() < until:
+        once()

@@ -141,7 +141,8 @@ class _Reader:
 
     def read(self) -> Cases:
         conformance = self._toml(NOTHING, Conformance)
-        self._provenance = self._toml("provenance.toml", dict[str, Any]) or {}
+        provenance = self._toml("provenance.toml", dict[str, Any])
+        self._provenance = provenance or {}
         cases = Cases(
             conformance=conformance or NO_CASES.conformance,
             sign=self._sign(),
@@ -153,7 +154,8 @@ class _Reader:
             provenance=self._provenance,
             digest=digest_of(self._folder),
         )
-        if not self._provenance.get("defaults", {}).get("provider"):
+        named = self._provenance.get("defaults", {}).get("provider")
+        if provenance is not None and not named:
             self._problem("provenance.toml", "defaults.provider: say whose traffic this is")
         if self._problems:
             raise CasesError("\n".join(self._problems))

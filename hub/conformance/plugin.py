@@ -56,7 +56,7 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Carry it out."""
-        from hub.conformance.tests import settle  # noqa: PLC0415
+        from hub.conformance.testclass import settle  # noqa: PLC0415
 
         session = self.config.stash[KEY]
         settle(session.judge(self.check), session.target, session.cases)

@@ -54,6 +54,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     subject: Subject
     cases: Cases
     seed: int = 1
+    mutations: int = 500
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
 
     def checks(self, only: Iterable[str] = ()) -> list[Check]:
@@ -87,7 +88,9 @@ class Suite(Struct, frozen=True, kw_only=True):
         if not check.applies(self.subject.info):
             return replace(made, verdict="n/a", reason=f"INFO.can does not claim {check.on}")
         with Guard() as guard:
-            stage = Stage(self.subject, self.cases, f"{self.seed}/{check.id}", guard)
+            stage = Stage(
+                self.subject, self.cases, f"{self.seed}/{check.id}", guard, self.mutations
+            )
             raised = _in_a_thread(lambda: asyncio.run(_awaited(check, stage)))
         if raised is None:
             return made

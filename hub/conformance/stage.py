@@ -16,7 +16,7 @@ import msgspec
 import pluggy
 from msgspec import Struct
 
-from hub.conformance.cases import Cases, IngestCase, SendCase, changed
+from hub.conformance.cases import PUBLIC, Cases, IngestCase, SendCase, changed
 from hub.conformance.check import Failed, NeedsCase, NotApplicable
 from hub.conformance.guard import Guard
 from hub.conformance.settings import settings_of
@@ -119,6 +119,10 @@ class Instance:
         """Whether the plugin implements it."""
         return bool(getattr(self._manager.hook, hook).get_hookimpls())
 
+    def begin(self, hook: str, **given: Any) -> Coroutine[Any, Any, Any]:
+        """An asynchronous hook as it is, for who cancels it."""
+        return getattr(self._manager.hook, hook)(ctx=self.ctx, **given)
+
     async def call(
         self, hook: str, context: RecordedContext | None = None, **given: Any
     ) -> Outcome:
@@ -205,10 +209,15 @@ class Instance:
 class Stage:
     """For one check of one plugin."""
 
-    def __init__(self, subject: Subject, cases: Cases, seed: str, guard: Guard) -> None:
+    def __init__(
+        self, subject: Subject, cases: Cases, seed: str, guard: Guard, mutations: int
+    ) -> None:
+        self.mutations = mutations
+        """Random changes of each case."""
         self.subject = subject
         self.cases = cases
         self.guard = guard
+        self._broken = checks.check_class(subject.cls)
         self.random = random.Random(seed)  # noqa: S311 — to be repeated, not to be kept secret
 
     @property
@@ -239,11 +248,11 @@ class Stage:
 
     def make(self, settings: Any, context: RecordedContext) -> Instance:
         """An instance that was not started."""
-        if checks.check_class(self.subject.cls):
+        if self._broken:
             raise NotApplicable("the hub would not load the class: see the LOD checks")
         self.guard.during = "construction"
         try:
-            manager = checks.load(self.subject.cls, settings)
+            manager = checks.manage(self.subject.cls, settings)
         except checks.LoadFailed as error:
             raise Failed(
                 "construction_failed",
@@ -264,7 +273,8 @@ class Stage:
         clock: SetClock | None = None,
     ) -> AsyncGenerator[Instance]:
         """An instance between start-up and shutdown."""
-        context = RecordedContext(answering=answering, kv=kv, clock=clock)
+        public = f"{PUBLIC}/hooks/main/{self.info.name}"
+        context = RecordedContext(answering=answering, kv=kv, clock=clock, public=public)
         one = self.make(self.settings() if settings is None else settings, context)
         await self.start(one)
         try:
@@ -350,14 +360,19 @@ class Watch:
         self.longest = 0.0
 
     def factory(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+        **more: Any,
     ) -> asyncio.Task[Any]:
         """A task factory that measures every step."""
         timed = cast("Coroutine[Any, Any, Any]", self._steps(coroutine))
         return asyncio.Task(timed, loop=loop, **more)
 
     @types.coroutine
-    def _steps(self, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    def _steps(
+        self, coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any]
+    ) -> Generator[Any, Any, Any]:
         value: Any = None
         error: BaseException | None = None
         while True:

@@ -1,4 +1,4 @@
-"""A cases folder that is wrong is told so by file and key; what it expects to fail may, for a time."""
+"""A folder of cases that is wrong is told so by file and key; what it expects to fail may fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def remove(name: str) -> Callable[[Path], None]:
     [
         (remove("conformance.toml"), "conformance.toml", "is missing"),
         (remove("provenance.toml"), "provenance.toml", "is missing"),
-        (break_file("conformance.toml", "[settings"), "conformance.toml", "line 1"),
+        (break_file("conformance.toml", "[settings"), "conformance.toml", "Expected"),
         (break_file("conformance.toml", "[settings]\nvalud = {}"), "conformance.toml", "valud"),
         (break_file("provenance.toml", ""), "provenance.toml", "defaults.provider"),
         (break_file("sign.py", "def signed(): ..."), "sign.py", "no function sign"),
@@ -113,9 +113,7 @@ async def _fails(_: object) -> None:
 
 
 def check_of(since: str) -> Check:
-    return Check(
-        id="ING-98", title="New", why="It is.", on="inbound", since=since, run=_fails
-    )
+    return Check(id="ING-98", title="New", why="It is.", on="inbound", since=since, run=_fails)
 
 
 def test_a_newer_check_is_shown_and_does_not_count() -> None:
@@ -160,3 +158,11 @@ def test_a_payload_is_made_again_as_it_was() -> None:
     for case in CASES.ingest:
         payload = Payload.of(case.delivery)
         assert Payload.of(payload.make()).tree == payload.tree
+
+
+def test_a_role_without_checks_is_not_proven() -> None:
+    class Helper(Reference):
+        INFO = replace(Reference.INFO, role="assistant")
+
+    (result,) = suite(Helper, CASES).results(["CLM-01"])
+    assert result.got == "claimed, not proven: the role assistant"

@@ -92,10 +92,10 @@ def test_in_a_module_it_is_a_class_of_tests(folder: Path) -> None:
         "TestIt = hub.conformance.conformance(their_channel.Channel, cases='tests/cases')\n"
         "class TestMore(TestIt):\n    def test_more(self):\n        pass\n"
     )
-    done = run(folder, "pytest", "-q", "tests", "-p", "no:cacheprovider", "-k", "LOD or more")
+    done = run(folder, "pytest", "-q", "tests", "-p", "no:cacheprovider", "-k", "LOD or test_more")
     assert done.returncode == 0, done.stdout
     checks = sum(check.id.startswith("LOD") for check in all_checks())
-    assert f"{2 * checks + 1} passed" in done.stdout or f"{3 * checks" in done.stdout, done.stdout
+    assert f"{2 * checks + 1} passed" in done.stdout, done.stdout
     assert not (folder / "constructed").exists()
 
 

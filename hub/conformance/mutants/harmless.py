@@ -78,8 +78,8 @@ class SaysMore(Reference):
 
 
 @right
-class HoldsNothing(Reference):
-    """Its own lock, which it lets go of again."""
+class LocksAndLetsGo(Reference):
+    """A lock of its own, which it lets go of again."""
 
     @hookimpl
     async def startup(self, ctx: Context) -> None:

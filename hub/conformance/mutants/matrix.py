@@ -4,6 +4,8 @@ so that a change of it is seen."""
 from __future__ import annotations
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from hub.conformance.check import all_checks
@@ -18,9 +20,16 @@ Matrix = dict[str, dict[str, str]]
 
 
 def made(only: tuple[Mutant, ...] = ()) -> Matrix:
-    """By running every check on every mutant."""
-    cases, checks = reference_cases(), all_checks()
-    return {mutant.name: mutant.killers(cases, checks) for mutant in only or tuple(mutants)}
+    """By running every check on every mutant, in as many processes as there are processors."""
+    names = [mutant.name for mutant in only or mutants]
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        return dict(zip(names, pool.map(killers, names), strict=True))
+
+
+def killers(name: str) -> dict[str, str]:
+    """The checks that kill one mutant, with their codes."""
+    (mutant,) = (each for each in mutants if each.name == name)
+    return mutant.killers(reference_cases(), all_checks())
 
 
 def committed() -> Matrix:

@@ -19,6 +19,8 @@ from hub.conformance.subject import Subject
 
 FOLDER = Path(__file__).parent / "cases"
 TARGET = "hub.conformance.mutants.reference:Reference"
+MUTATIONS = 40
+"""Enough to kill what is to be killed by them."""
 C = TypeVar("C")
 
 
@@ -55,7 +57,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
     def suite(self, cases: Cases) -> Suite:
         """The suite for it."""
         subject = Subject(self.target, self.cls, Packaged(self.requires))
-        return Suite(subject=subject, cases=self.cases(cases))
+        return Suite(subject=subject, cases=self.cases(cases), mutations=MUTATIONS)
 
     def killers(self, cases: Cases, checks: tuple[Check, ...]) -> dict[str, str]:
         """The checks that fail, with their codes."""

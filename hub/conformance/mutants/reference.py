@@ -176,8 +176,21 @@ class Reference:
         challenge = dict(delivery.query()).get("challenge")
         if delivery.method == "GET" and challenge is not None:
             return IngestResult(verification=proof, reply=Reply(body=challenge.encode()))
-        result = self.read(delivery.body)
+        result = self.read(self.body(delivery))
         return msgspec.structs.replace(result, verification=proof)
+
+    def body(self, delivery: Delivery) -> bytes:
+        """JSON; the provider's old webhooks post a message as a form."""
+        if "urlencoded" not in (delivery.header("content-type") or ""):
+            return delivery.body
+        return msgspec.json.encode({"type": "message", **self.fields(delivery.form())})
+
+    def fields(self, pairs: list[tuple[str, str]]) -> dict[str, str]:
+        """Of a form, no name twice."""
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            raise Malformed("a field is there twice")
+        return fields
 
     def read(self, body: bytes) -> IngestResult:
         """What a body tells. Raises ``Malformed``."""

@@ -113,6 +113,11 @@ def load(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
     problems = check_class(cls)
     if problems:
         raise LoadFailed(problems)
+    return manage(cls, settings)
+
+
+def manage(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
+    """The same of a class that was checked before."""
     try:
         plugin = cls(settings)
     except (Exception, SystemExit) as error:

@@ -4,6 +4,7 @@ clock stands until it is moved, values and log lines are kept in memory."""
 from __future__ import annotations
 
 import asyncio
+import base64
 import json as jsonlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -45,9 +46,18 @@ class Call(Struct, frozen=True, kw_only=True):
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
     def text(self) -> str:
-        """Everything of it, to look for something."""
-        head = "\n".join(f"{name}: {value}" for name, value in self.headers.items())
+        """Everything of it, to look for something; basic authentication as it reads."""
+        head = "\n".join(f"{name}: {_readable(value)}" for name, value in self.headers.items())
         return f"{self.method} {self.url}\n{head}\n\n{self.body.decode('utf-8', 'replace')}"
+
+
+def _readable(header: str) -> str:
+    if not header.startswith("Basic "):
+        return header
+    try:
+        return base64.b64decode(header.removeprefix("Basic ")).decode("utf-8", "replace")
+    except ValueError:
+        return header
 
 
 class Answer(Struct, frozen=True, kw_only=True):

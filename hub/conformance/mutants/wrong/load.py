@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+from hub.conformance.calibration import spend
 from hub.conformance.mutants.mutant import wrong
 from hub.conformance.mutants.reference import Reference, Settings
 from hub.plugin import (
@@ -29,11 +30,6 @@ HERE = "hub.conformance.mutants.wrong"
 @wrong("LOD-01", "import_acts", target=f"{HERE}.importing_connects:Reference")
 class ConnectsWhenImported(Reference):
     """Its module opens a socket."""
-
-
-@wrong("PRF-05", "slow_import", target=f"{HERE}.importing_works:Reference")
-class WorksWhenImported(Reference):
-    """Its module computes for long."""
 
 
 @wrong("LOD-02", "hooks")
@@ -94,7 +90,7 @@ class WorksWhenMade(Reference):
         super().__init__(settings)
         if not self.made.setdefault(settings.key, False):
             self.made[settings.key] = True
-            sum(number * number for number in range(12_000_000))
+            spend(0.3)
 
 
 @wrong("LOD-07", "info")
