@@ -74,7 +74,7 @@ class CheckItem(pytest.Item):
         return self.config.rootpath, None, f"{self.check.id} {self.check.title}"
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # so that -k chooses among them, too
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -89,7 +89,8 @@ def pytest_collection_modifyitems(
 
 
 def _item(session: Any, check: Check) -> CheckItem:
-    item: CheckItem = cast("Any", CheckItem).from_parent(session, name=check.id)
+    make = cast("Any", CheckItem).from_parent
+    item: CheckItem = make(session, name=check.id, nodeid=f"conformance::{check.id}")
     item.check = check
     return item
 

@@ -72,7 +72,7 @@ def test_pytest_needs_one_option_and_no_file(folder: Path) -> None:
 def test_collecting_neither_imports_nor_makes_the_plugin(folder: Path) -> None:
     option = ["--hub-plugin", "their_channel:Channel"]
     done = run(folder, "pytest", "-q", "--collect-only", *option)
-    assert f"{len(all_checks())} tests collected" in done.stdout
+    assert done.stdout.count("conformance::") == len(all_checks()), done.stdout
     assert not (folder / "imported").exists()
 
 
