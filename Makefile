@@ -4,7 +4,7 @@ UV := ./tools/uv
 RUN := $(UV) run --no-sync
 FAST_TESTS = tests/config tests/rules
 
-.PHONY: run test check bench format
+.PHONY: run test check bench plugin-api format
 .DEFAULT_GOAL := run
 
 # Start a hub, with the simulator to try it: `make run ARGS="--port 8080"`.
@@ -15,25 +15,26 @@ run:
 # Everything, on both databases: `make test ARGS="tests/rules -k phone"`.
 test: development
 	$(RUN) python -m tests.services
-	@web=0; $(RUN) python tools/npm.py test || web=$$?; \
-	$(RUN) pytest $(ARGS) || exit; \
-	test $$web = 0 || { echo "The tests of the web interface failed, see above."; exit 1; }
+	@$(RUN) python tools/beside.py --first "tests=pytest -n auto --dist loadscope \
+	  --no-loadscope-reorder $(subst ",\",$(ARGS))" "web interface=python tools/npm.py test"
 
 # What can be known in a minute: style, types, floors, the web interface, pure rules.
 check: development
 	$(UV) lock --check --quiet
-	$(RUN) ruff check
-	$(RUN) ruff format --check
-	$(RUN) lint-imports --no-logo
-	$(RUN) pyright
-	$(RUN) python tools/npm.py api lint types test:quick
-	$(RUN) pytest --quiet $(FAST_TESTS)
+	@$(RUN) python tools/beside.py "types=pyright" \
+	  "web interface=python tools/npm.py api lint types test:quick" \
+	  "style=ruff check && ruff format --check && lint-imports --no-logo" \
+	  "pure rules=pytest --quiet $(FAST_TESTS)"
 
 # How fast it is, beside floors: `make bench ARGS="ingest --seconds 2 --repeat 3"`. Linux with wrk.
 bench:
 	$(UV) sync --quiet --all-packages --group bench
 	$(RUN) python -m bench $(ARGS)
 	$(RUN) python -m bench.report
+
+# Write down what hub.plugin promises, after a change that is meant; then look at the difference.
+plugin-api: development
+	$(RUN) python -m tests.plugin_api.promise
 
 format: development
 	$(RUN) ruff check --fix

@@ -14,7 +14,9 @@ from typing import Any
 import hypothesis
 import pytest
 from redis import Redis
+from xdist.remote import Producer
 
+from tests import workers
 from tests.services import (
     IN_CI,
     PostgresServer,
@@ -33,11 +35,22 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("hub")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """``-n auto``."""
+    return workers.count()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers.Scheduling:
+    """What goes to which worker."""
+    return workers.Scheduling(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright leaves its event loop running in the main thread, and
-    no asyncio test can start one of its own after that."""
-    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+    """In the order in which they are run."""
+    items.sort(key=workers.place)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,6 +16,8 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
+from tests.forks import Forker, Process
+
 T = TypeVar("T")
 
 EMAIL = "ana@example.com"
@@ -40,7 +42,8 @@ def wait_for(
 
 
 class HubProcess:
-    """``hub serve`` in a folder of its own; kill it, start it again, look at what it printed."""
+    """``hub serve`` in a folder of its own; kill it, start it again, look at what it printed.
+    With a ``forker`` of ``hub.cli:main`` it starts sooner."""
 
     command = "serve"
 
@@ -51,8 +54,10 @@ class HubProcess:
         config: str | None = None,
         database_url: str | None = None,
         environ: Mapping[str, str] | None = None,
+        forker: Forker | None = None,
     ) -> None:
         self.folder = folder
+        self._forker = forker
         self.base_url = ""
         self._environ = {
             **os.environ,
@@ -69,7 +74,7 @@ class HubProcess:
             path.write_text(config, encoding="utf-8")
             self._arguments += ["--config", str(path)]
         self._clients: list[Client] = []
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._output = folder / "output.txt"
 
     def start(self, *, port: int = 0) -> Self:
@@ -87,6 +92,11 @@ class HubProcess:
         return self
 
     def _launch(self, *arguments: str) -> None:
+        if self._forker is not None:
+            self._process = self._forker.start(
+                arguments, folder=self.folder, environ=self._environ, output=self._output
+            )
+            return
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hub.cli", *arguments],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -25,6 +26,9 @@ from typing import Any
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 START_LIMIT = 30.0
 ATTEMPTS = 3
+PORTS = range(20_000, 32_000)
+"""Below those that Linux and macOS give to outgoing connections."""
+PORTS_EACH = 1_000
 
 
 @dataclass(frozen=True)
@@ -283,10 +287,17 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody listens on at this moment, and that no outgoing connection is
+    given: a server may be gone for a while and find it free again. Sessions that run beside each
+    other look in different places."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    port = 0
+    for _ in range(100):
+        port = PORTS.start + worker * PORTS_EACH + secrets.randbelow(PORTS_EACH)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free port was found near {port}")
 
 
 def _start_on_free_port(

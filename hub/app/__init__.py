@@ -5,32 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.app.commands import (
+    AsideReport,
     ReplayReport,
     add_user,
     check,
+    drop_aside,
+    list_aside,
     list_plugins,
     openapi,
     replay,
+    retry_aside,
     set_password,
 )
 from hub.app.errors import StartupError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub.app.processes import Answer
+    from hub.app.reload import Reread
     from hub.config import HubConfig
 
 
-def serve(config: HubConfig) -> int:
+def serve(config: HubConfig, reread: Reread) -> int:
     """Run a hub until a signal; the exit code."""
     from hub.app.serve import serve as run  # noqa: PLC0415 — the server is needed here only
 
-    return run(config)
+    return run(config, reread=reread)
 
 
-def work(config: HubConfig) -> int:
+def work(config: HubConfig, reread: Reread) -> int:
     """Do a hub's background work until a signal; the exit code."""
     from hub.app.serve import work as run  # noqa: PLC0415
 
-    return run(config)
+    return run(config, reread=reread)
+
+
+def reload(data: Path) -> list[Answer]:
+    """Have every hub that runs on a data folder, on this machine, read its configuration again."""
+    from hub.app.processes import ask_all  # noqa: PLC0415
+
+    return ask_all(data)
 
 
 def demo(config: HubConfig) -> int:
@@ -41,14 +56,19 @@ def demo(config: HubConfig) -> int:
 
 
 __all__ = [
+    "AsideReport",
     "ReplayReport",
     "StartupError",
     "add_user",
     "check",
     "demo",
+    "drop_aside",
+    "list_aside",
     "list_plugins",
     "openapi",
+    "reload",
     "replay",
+    "retry_aside",
     "serve",
     "set_password",
     "work",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +19,9 @@ from hub.app.logs import set_up_logs
 from hub.app.setup import insert_member, insert_user, new_password
 from hub.config import HubConfig
 from hub.edge.sessions import SHORTEST_PASSWORD, hash_password
-from hub.flow.host import InstalledPlugin, check_channel, installed
+from hub.flow.aside import ApplyFailed, Unknown
+from hub.flow.host import InstalledPlugin, check_channel, find, installed
+from hub.flow.notices import reaches_phones
 from hub.flow.replay import Replayed
 from hub.store import tables as t
 from hub.store.ids import parse
@@ -28,12 +31,23 @@ T = TypeVar("T")
 
 def check(config: HubConfig) -> list[str]:
     """Everything the plugins find wrong with the configuration, a line each."""
-    return [
+    found = [
         problem
         for channel in config.channels
         if channel.enabled
         for problem in check_channel(channel)
     ]
+    return [*found, *check_texts(config)]
+
+
+def check_texts(config: HubConfig) -> Iterator[str]:
+    """What ``[[notices.texts]]`` names and cannot send to a phone."""
+    plugins = {(channel.organisation, channel.id): channel.plugin for channel in config.channels}
+    for texts in config.texts:
+        plugin = find(plugins[texts.organisation, texts.channel])
+        if not isinstance(plugin, list) and not reaches_phones(plugin.info):
+            problem = f'channel "{texts.channel}" cannot send to a phone'
+            yield str(texts.origin.error(("channel",), problem))
 
 
 def list_plugins(config: HubConfig) -> list[InstalledPlugin]:  # noqa: ARG001 — the command's form
@@ -130,6 +144,74 @@ def replay(
         return ReplayReport(done)
 
     return _run(config, work)
+
+
+class AsideReport(Struct, frozen=True):
+    """What was put aside, or what became of it, a line each."""
+
+    lines: list[str]
+    failed: int = 0
+    """How many could not be tried again, or dropped."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def list_aside(config: HubConfig) -> AsideReport:
+    """Everything that failed too often and was put aside."""
+
+    async def work(hub: Hub) -> AsideReport:
+        slugs = {id_: slug for slug, id_ in hub.organisations.items()}
+        found = [
+            f"{one.id}  {slugs.get(one.organisation_id or 0, '-')}  {_day(one.at)}  {one.what}: "
+            f"{one.reason}"
+            for one in await hub.machinery.aside.all()
+        ]
+        return AsideReport(found or ["Nothing was put aside."])
+
+    return _run(config, work)
+
+
+def retry_aside(config: HubConfig, ids: Sequence[str], *, everything: bool) -> AsideReport:
+    """Try again what was put aside: these, or everything that was surely not done."""
+
+    async def work(hub: Hub) -> AsideReport:
+        aside = hub.machinery.aside
+        wanted = list(ids)
+        if everything:
+            wanted += [one.id for one in await aside.all() if not one.may_be_done]
+        return await _each(wanted, aside.retry)
+
+    return _run(config, work)
+
+
+def drop_aside(config: HubConfig, ids: Sequence[str]) -> AsideReport:
+    """Forget what was put aside."""
+
+    async def work(hub: Hub) -> AsideReport:
+        async def drop(id_: str) -> str:
+            await hub.machinery.aside.drop(id_)
+            return "dropped"
+
+        return await _each(ids, drop)
+
+    return _run(config, work)
+
+
+async def _each(ids: Sequence[str], act: Callable[[str], Awaitable[str]]) -> AsideReport:
+    lines: list[str] = []
+    failed = 0
+    for id_ in ids:
+        try:
+            lines.append(f"{id_}: {await act(id_)}")
+        except (Unknown, ApplyFailed) as error:
+            lines.append(f"{id_}: {error}")
+            failed += 1
+    return AsideReport(lines or ["Nothing was put aside."], failed)
+
+
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 def openapi() -> bytes:

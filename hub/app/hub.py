@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -26,24 +26,26 @@ from hub.app.setup import (
     secret_key,
     take_node,
 )
-from hub.config import HubConfig
-from hub.edge.guards import Guard, Who
+from hub.config import ChannelConfig, HubConfig
+from hub.edge.guards import Guard
 from hub.edge.sessions import Sessions
 from hub.flow.channels import Channels
+from hub.flow.checkups import EVERY, SOONER, Checkups
 from hub.flow.compose import Composer
-from hub.flow.host import Channel, Limits, load_channel, now_ms
+from hub.flow.host import Channel, FailedChannel, Limits, load_channel, now_ms
 from hub.flow.intake import Intake
 from hub.flow.machinery import Machinery, Work
 from hub.flow.media import Fetcher, MediaLinks
+from hub.flow.notices import Texter, TextSender
 from hub.flow.outbox import LEASE, Outbox
 from hub.flow.record import Record
 from hub.flow.replay import Replay
 from hub.flow.services import ChannelKey, HubServices
 from hub.flow.stream import Stream
+from hub.flow.sweep import Sweep
 from hub.flow.views.present import Presenter
 from hub.flow.writer import News, Unavailable, Writer
 from hub.plugin import Delivery, Temporary
-from hub.store import people
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
@@ -77,6 +79,7 @@ class Hub:
         self.channels = Channels()
         self.work = Work()
         self._paused: dict[ChannelKey, str] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """The database and what writes to it, without anything that moves by itself."""
@@ -104,17 +107,28 @@ class Hub:
         mail = self.config.mail
         if mail is not None and mail.password is not None:
             withhold([mail.password.reveal()])
+        self.texter = Texter(self.database, self.channels, self.text_senders(self.config))
         lease = self._environ.get("HUB_LEASE_MS")
         self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
+        self.sweep = Sweep(self.database, self.blobs, self.ids)
+        self.work.timers.append(self.sweep.timer)
+        self.work.jobs.append(self.sweep.job)
         self.machinery = Machinery(
             self.database,
             self.writer,
             self.stream,
             self.work,
             mail,
+            self.texter,
             lease=int(lease) if lease else None,
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
+        often = self._environ.get("HUB_CHECK_SECONDS")
+        self.checkups = Checkups(
+            self.channels,
+            every=float(often or EVERY),
+            sooner=min(SOONER, float(often or EVERY)),
+        )
 
     async def start(self, *, greets: bool = True) -> None:
         """Everything: channels, outbox, stream. ``greets``: somebody will be shown the first
@@ -128,6 +142,8 @@ class Hub:
 
     async def _start(self, *, greets: bool) -> None:
         await self.load_channels()
+        if mistakes := Texter.mistakes(self.text_senders(self.config), self.channels):
+            raise StartupError("; ".join(mistakes))
         self.intake.unverified = await self.replay.count_unverified()
         if self.config.hub.redis is not None:
             from hub.flow.relay import Relay  # noqa: PLC0415 — a tenth of a second
@@ -137,6 +153,8 @@ class Hub:
         await self.outbox.start()
         self.fetcher.start()
         self.replay.start()
+        self.checkups.start()
+        await self.writer.execute(self.sweep.ensure)
         await self.machinery.start(self.organisations.values())
         if not greets:
             return
@@ -153,10 +171,11 @@ class Hub:
     async def stop(self) -> None:
         """Let what is under way end, and let go of everything."""
         await self.machinery.stop()
+        await self.checkups.stop()
         await self.replay.stop()
         await self.fetcher.stop()
         await self.outbox.stop()
-        await asyncio.gather(*(channel.shutdown() for channel in self.channels))
+        await asyncio.gather(*(channel.shutdown() for channel in self.channels), *self._leaving)
         if self._relay is not None:
             await self._relay.stop()
         await self.close()
@@ -244,40 +263,78 @@ class Hub:
 
     async def load_channels(self) -> None:
         """Load and start what the configuration switches on."""
-        services = HubServices(
-            self.database,
-            self.writer,
-            self.blobs,
-            self.links,
-            self._channel_url,
-            self._emitted,
-        )
-        paused = await self._stored_pauses()
-        routes = _routes(self._environ.get("HUB_HTTP_ROUTES", ""))
+        await self._look_at_pauses()
         for config in self.config.channels:
-            if not config.enabled:
-                continue
-            organisation_id = self.organisations[config.organisation]
-            channel = load_channel(
-                config,
-                organisation_id,
-                services,
-                allowed_hosts=config.allow_hosts,
-                routes=routes,
-                limits=Limits(),
-            )
-            self.channels.add(organisation_id, channel)
-            if not isinstance(channel, Channel):
-                log.error("channel.failed", channel=config.id, problems=channel.problems)
-                continue
-            withhold(channel.secrets)
-            channel.pause(paused.get(channel.key))
-            channel.changed = self._channel_changed
+            if config.enabled:
+                self.channels.add(self.organisations[config.organisation], self.load(config))
         if self._environ.get("HUB_STRICT_PLUGINS") == "1" and self.channels.all_failed:
             failed = self.channels.all_failed[0]
             raise StartupError(f'channel "{failed.id}": {"; ".join(failed.problems)}')
         self._warn_of_pretence()
         await asyncio.gather(*(channel.startup() for channel in self.channels))
+
+    def load(self, config: ChannelConfig) -> Channel | FailedChannel:
+        """An instance of a channel, which has not begun to do anything."""
+
+        async def emitted(_key: ChannelKey, delivery: Delivery) -> None:
+            assert isinstance(made, Channel)  # noqa: S101 — a failed one emits nothing
+            await self._emitted(made, delivery)
+
+        services = HubServices(
+            self.database, self.writer, self.blobs, self.links, self._channel_url, emitted
+        )
+        made = load_channel(
+            config,
+            self.organisations[config.organisation],
+            services,
+            allowed_hosts=config.allow_hosts,
+            routes=_routes(self._environ.get("HUB_HTTP_ROUTES", "")),
+            limits=Limits(),
+        )
+        if isinstance(made, FailedChannel):
+            log.error("channel.failed", channel=config.id, problems=made.problems)
+            return made
+        withhold(made.secrets)
+        made.pause(self._paused.get(made.key))
+        made.changed = self._channel_changed
+        return made
+
+    def text_senders(self, config: HubConfig) -> dict[int, TextSender]:
+        """From where each organisation's notices go as texts."""
+        return {
+            self.organisations[one.organisation]: TextSender(one.channel, one.sender)
+            for one in config.texts
+        }
+
+    def put_in_place(self, channels: Iterable[tuple[int, Channel | FailedChannel]]) -> None:
+        """These are the channels from now on. Those that were and are no more finish what they do
+        in the background, and let go."""
+        before = list(self.channels)
+        self.channels.replace(channels)
+        kept = set(self.channels)
+        for old in before:
+            if old not in kept:
+                self._replace(old, self.channels.get(*old.key))
+        for channel in kept.difference(before):
+            channel.pause(self._paused.get(channel.key))  # as it is by now
+            self._announce(channel)
+        for failed in self.channels.all_failed:
+            self._announce(failed)
+        self._warn_of_pretence()
+        self.outbox.wake()
+        self.fetcher.wake()
+
+    def _replace(self, old: Channel, successor: Channel | None) -> None:
+        old.give_way(successor)
+        if successor is None:
+            self._announce(old)
+        task = asyncio.create_task(old.leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _announce(self, channel: Channel | FailedChannel) -> None:
+        organisation_id = self.organisations[channel.organisation]
+        self.stream.announce(organisation_id, lambda: self.presenter.channel(channel))
 
     def _warn_of_pretence(self) -> None:
         for slug, organisation_id in self.organisations.items():
@@ -290,7 +347,7 @@ class Hub:
                 )
 
     def _channel_changed(self, channel: Channel) -> None:
-        self.stream.announce(channel.organisation_id, lambda: self.presenter.channel(channel))
+        self._announce(channel)
         reason = channel.paused_reason
         if self._paused.get(channel.key) != reason:
             task = asyncio.ensure_future(self._store_pause(channel.key, reason))
@@ -315,40 +372,26 @@ class Hub:
             self._paused[key] = reason
         await self.writer.execute(lambda connection: _write_channel(connection, channel, reason))
 
-    async def _stored_pauses(self) -> dict[ChannelKey, str]:
+    async def _look_at_pauses(self) -> None:
         own = t.channels.c
         statement = sa.select(own.organisation_id, own.id, own.paused_reason).where(own.paused)
         rows = await self.database.read(lambda connection: connection.execute(statement).all())
         self._paused = {
             (row.organisation_id, row.id): row.paused_reason or "Paused" for row in rows
         }
-        return self._paused
 
     def _channel_url(self, channel: ChannelKey, path: str) -> str:
         slug = next(slug for slug, id_ in self.organisations.items() if id_ == channel[0])
         base = f"{self.public_url}/hooks/{slug}/{channel[1]}"
         return f"{base}/{path.lstrip('/')}" if path else base
 
-    async def _emitted(self, key: ChannelKey, delivery: Delivery) -> None:
-        channel = self.channels.get(*key)
-        if channel is None:
-            return
+    async def _emitted(self, channel: Channel, delivery: Delivery) -> None:
         try:
             await self.intake.take(channel, delivery)
         except Unavailable as error:
             raise Temporary(f"nothing can be stored now: {error}") from error
 
     # ------------------------------------------------------------------ for routes
-
-    async def still_may(self, who: Who) -> bool:
-        """Whether a session still is what it was when the guard looked."""
-        session = await self.sessions.find(who.token)
-        if session is None:
-            return False
-        memberships = await self.database.read(
-            lambda connection: people.memberships(connection, who.user.id)
-        )
-        return who.member in memberships
 
     async def warnings(self) -> list[str]:
         """What somebody should look at, though the hub works."""

@@ -23,6 +23,8 @@ from hub.app.demo import fill
 from hub.app.errors import StartupError
 from hub.app.hub import Hub
 from hub.app.logs import set_up_logs
+from hub.app.processes import listening_for_commands
+from hub.app.reload import Reloader, Reread
 from hub.config import HubConfig
 from hub.store.database import Database
 
@@ -32,12 +34,18 @@ GRACE = 10
 """Seconds requests get to end when the hub stops."""
 
 
-def serve(config: HubConfig, environ: Mapping[str, str] = os.environ, *, demo: bool = False) -> int:
-    """Run until a signal; the exit code."""
+def serve(
+    config: HubConfig,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    reread: Reread | None = None,
+    demo: bool = False,
+) -> int:
+    """Run until a signal; the exit code. ``reread``: how to reload the configuration."""
     set_up_logs(serving=True)
     listening = _bind(config.hub.host, config.hub.port)
     try:
-        uvloop.run(_serve(config, environ, listening, demo=demo))
+        uvloop.run(_serve(config, environ, listening, reread, demo=demo))
     finally:
         listening.close()
     return 0
@@ -55,23 +63,28 @@ def demo(config: HubConfig) -> int:
         return serve(msgspec.structs.replace(config, hub=section), demo=True)
 
 
-def work(config: HubConfig, environ: Mapping[str, str] = os.environ) -> int:
+def work(
+    config: HubConfig,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    reread: Reread | None = None,
+) -> int:
     """The background work alone, beside processes that serve, until a signal; the exit code."""
     set_up_logs(serving=True)
     if Database(config.hub.database).path is not None:
         raise StartupError(
             "hub worker needs PostgreSQL: on SQLite one process, hub serve, does everything"
         )
-    uvloop.run(_work(config, environ))
+    uvloop.run(_work(config, environ, reread))
     return 0
 
 
-async def _work(config: HubConfig, environ: Mapping[str, str]) -> None:
+async def _work(config: HubConfig, environ: Mapping[str, str], reread: Reread | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with _running(config, environ, greets=False) as hub:
+    async with _running(config, environ, reread, greets=False) as hub:
         count = sum(1 for _ in hub.channels)
         sys.stdout.write(f"\nChannel Hub works in the background: {count} channels\n\n")
         sys.stdout.flush()
@@ -80,7 +93,7 @@ async def _work(config: HubConfig, environ: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def _running(
-    config: HubConfig, environ: Mapping[str, str], *, greets: bool
+    config: HubConfig, environ: Mapping[str, str], reread: Reread | None, *, greets: bool
 ) -> AsyncGenerator[Hub]:
     hub = Hub(config, environ)
     try:
@@ -91,23 +104,52 @@ async def _running(
         raise
     _collect_less()
     try:
-        yield hub
+        if reread is None:
+            yield hub
+        else:
+            async with _reloading(hub, reread):
+                yield hub
     finally:
         await hub.stop()
+
+
+@asynccontextmanager
+async def _reloading(hub: Hub, reread: Reread) -> AsyncGenerator[None]:
+    """The configuration is read again by ``hub reload`` and by SIGHUP."""
+    reloader = Reloader(hub, reread)
+    asked: set[asyncio.Task[object]] = set()
+
+    def ask() -> None:
+        task = asyncio.create_task(reloader.reload())
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, ask)
+    try:
+        async with listening_for_commands(hub.config.hub.data, reloader.reload):
+            yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        await reloader.close()
 
 
 def _collect_less() -> None:
     """What is there once the hub runs stays there, and what requests make has few cycles: left as
     it is, Python's collector takes a twentieth of the time for nothing."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
 
 
 async def _serve(
-    config: HubConfig, environ: Mapping[str, str], listening: socket.socket, *, demo: bool
+    config: HubConfig,
+    environ: Mapping[str, str],
+    listening: socket.socket,
+    reread: Reread | None,
+    *,
+    demo: bool,
 ) -> None:
-    async with _running(config, environ, greets=True) as hub:
+    async with _running(config, environ, reread, greets=True) as hub:
         if demo:
             await fill(hub)
         server = _Server(

@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from hub import app
-from hub.config import ConfigErrors, HubConfig, read
+from hub.config import ConfigErrors, HubConfig, Reading, read
 
 EXIT_FAILED = 1
 EXIT_MISTAKES = 2
@@ -33,19 +34,37 @@ def run(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> HubConfig:
     """The configuration; what is wrong with it is told together with what its plugins find."""
-    host, port = getattr(options, "host", None), getattr(options, "port", None)
-    reading = read(options.config, os.environ, host=host, port=port)
+    reading = _reread(options)()
     if reading.errors:
         raise Mistakes(*map(str, ConfigErrors(reading.errors).errors), *app.check(reading.config))
     return reading.config
 
 
+def _reread(options: argparse.Namespace) -> Callable[[], Reading]:
+    host, port = getattr(options, "host", None), getattr(options, "port", None)
+    return partial(read, options.config, os.environ, host=host, port=port)
+
+
 def _serve(options: argparse.Namespace) -> int:
-    return app.serve(_load(options))
+    return app.serve(_load(options), _reread(options))
 
 
 def _worker(options: argparse.Namespace) -> int:
-    return app.work(_load(options))
+    return app.work(_load(options), _reread(options))
+
+
+def _reload(options: argparse.Namespace) -> int:
+    # What is wrong with the file is for the running hub to say, in its own environment.
+    data = _reread(options)().config.hub.data
+    answers = app.reload(data)
+    if not answers:
+        print(f"hub: no hub runs on {data} on this machine", file=sys.stderr)
+        return EXIT_FAILED
+    for answer in answers:
+        out = sys.stdout if answer.outcome.applied else sys.stderr
+        named = f"Process {answer.pid}: " if len(answers) > 1 else ""
+        print("\n".join(f"{named}{line}" for line in answer.outcome.lines), file=out)
+    return 0 if all(answer.outcome.applied for answer in answers) else EXIT_FAILED
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -115,6 +134,26 @@ def _replay(options: argparse.Namespace) -> int:
     return EXIT_FAILED if report.failed else 0
 
 
+def _list_aside(options: argparse.Namespace) -> int:
+    print(app.list_aside(_load(options)))
+    return 0
+
+
+def _retry_aside(options: argparse.Namespace) -> int:
+    if bool(options.ids) == options.all:
+        print("hub: name what to try again, or say --all", file=sys.stderr)
+        return EXIT_MISTAKES
+    report = app.retry_aside(_load(options), options.ids, everything=options.all)
+    print(report)
+    return EXIT_FAILED if report.failed else 0
+
+
+def _drop_aside(options: argparse.Namespace) -> int:
+    report = app.drop_aside(_load(options), options.ids)
+    print(report)
+    return EXIT_FAILED if report.failed else 0
+
+
 def _openapi(options: argparse.Namespace) -> int:
     document = app.openapi()
     if options.output is None:
@@ -127,6 +166,7 @@ def _openapi(options: argparse.Namespace) -> int:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "worker": _worker,
+    "reload": _reload,
     "demo": _demo,
     "check": _check,
     "user add": _add_user,
@@ -134,5 +174,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plugin list": _list_plugins,
     "plugin test": _test_plugin,
     "replay": _replay,
+    "parked list": _list_aside,
+    "parked retry": _retry_aside,
+    "parked drop": _drop_aside,
     "openapi": _openapi,
 }

@@ -34,6 +34,12 @@ TEMPLATE = """\
 # password = { env = "SMTP_PASSWORD" }
 # from = "Channel Hub <hub@example.com>"
 
+# The channel through which an organisation's notices go as texts, such as codes to sign in.
+# [[notices.texts]]
+# organisation = "main"
+# channel = "sms-support"
+# from = "+15550100000"                       # one of the channel's own numbers; else its first
+
 [[organisations]]
 slug = "main"
 name = "Main"

@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         serving.add_argument("--port", type=_port, help="port to listen on (default: 8000)")
 
     add("worker", "Do the background work alone, beside hub serve on PostgreSQL.", configured)
+    add("reload", "Have the running hub read its configuration again.", configured)
     initialise = add("init", "Write a commented configuration to start from.")
     initialise.add_argument("file", nargs="?", type=Path, default=Path("hub.toml"))
 
@@ -51,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     replay.add_argument("--channel", metavar="ID", help="only of this channel")
     replay.add_argument("--delivery", metavar="ID", help="only this delivery")
 
+    _add_parked(commands, configured)
     openapi = add("openapi", "Print the OpenAPI document of the HTTP API.")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="write it there instead")
     return parser
@@ -96,6 +98,25 @@ def _add_user(
     adding.add_argument("--organisation", metavar="SLUG", help="needed if there are several")
     adding.add_argument("--role", default="User SMS", help="(default: User SMS)")
     actions.add_parser("password", help="set a person's password", parents=[configured, password])
+
+
+def _add_parked(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+    configured: argparse.ArgumentParser,
+) -> None:
+    help_ = "Background work that failed too often and was put aside."
+    parked = commands.add_parser("parked", help=help_, description=help_, allow_abbrev=False)
+    actions = parked.add_subparsers(dest="subcommand", metavar="command", required=True)
+    actions.add_parser(
+        "list", help="changes, things due, jobs and notices, with the reason", parents=[configured]
+    )
+    retry = actions.add_parser("retry", help="try again", parents=[configured])
+    retry.add_argument("ids", nargs="*", metavar="ID", help="as the list shows it")
+    retry.add_argument(
+        "--all", action="store_true", help="everything but what may have been done already"
+    )
+    drop = actions.add_parser("drop", help="forget", parents=[configured])
+    drop.add_argument("ids", nargs="+", metavar="ID", help="as the list shows it")
 
 
 def _port(text: str) -> int:

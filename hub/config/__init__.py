@@ -17,6 +17,7 @@ from hub.config.model import (
     MailConfig,
     Organisation,
     PluginConfig,
+    TextsConfig,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Origin",
     "PluginConfig",
     "Reading",
+    "TextsConfig",
     "convert_settings",
     "load",
     "read",

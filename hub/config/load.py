@@ -24,6 +24,7 @@ from hub.config.model import (
 )
 from hub.config.process import hub_section
 from hub.config.references import References, replace_references, withhold
+from hub.config.texts import text_sections
 
 DEFAULT_FILE = "hub.toml"
 DEFAULT_ORGANISATION = Organisation(slug="main", name="Main", time_zone="UTC")
@@ -105,12 +106,16 @@ def read(
     organisations = tuple(_organisations(document))
     sections = _PluginSections(document, organisations)
     channels = tuple(sections.read("channels", ChannelConfig))
+    if path is None:
+        channels = (DEFAULT_CHANNEL,)
+    slugs = [organisation.slug for organisation in organisations]
     config = HubConfig(
         path=path,
         hub=hub,
         mail=mail_section(document),
+        texts=tuple(text_sections(document, slugs, channels)),
         organisations=organisations,
-        channels=(DEFAULT_CHANNEL,) if path is None else channels,
+        channels=channels,
         assistants=tuple(sections.read("assistants", AssistantConfig)),
         extensions=tuple(sections.read("extensions", ExtensionConfig)),
     )

@@ -1,4 +1,4 @@
-"""``[notices]``: the mail server through which notices go."""
+"""``[notices]``: the mail server through which notices go. Those that are texts: ``texts``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hub.config.model import MailConfig
 from hub.config.references import References, replace_references
 from hub.plugin.settings import Secret
 
+TEXTS = "texts"
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -34,8 +35,11 @@ def mail_section(document: Document) -> MailConfig | None:
     if not isinstance(raw, dict):
         report((), "expected a table: [notices]")
         return None
+    own = {key: value for key, value in cast("dict[str, Any]", raw).items() if key != TEXTS}
+    if not own and TEXTS in raw:
+        return None
     references = References(document.environ, document.folder, report)
-    resolved = replace_references(cast("dict[str, Any]", raw), (), references.look_up)
+    resolved = replace_references(own, (), references.look_up)
     table = salvage(_Table, resolved, report)
     if table is None:
         return None

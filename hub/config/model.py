@@ -43,6 +43,19 @@ class MailConfig(Struct, frozen=True, kw_only=True):
     """``from``: ``Name <name@example.com>``, or the address alone."""
 
 
+class TextsConfig(Struct, frozen=True, kw_only=True):
+    """``[[notices.texts]]``: the channel through which an organisation's notices go as texts."""
+
+    organisation: str
+    """A slug that an ``Organisation`` has."""
+    channel: str
+    """The id of a channel that the organisation has switched on."""
+    sender: str | None
+    """``from``: one of the channel's own addresses; its first one otherwise."""
+    origin: Origin
+    """Places mistakes that only the channel's plugin can tell."""
+
+
 class Organisation(Struct, frozen=True, kw_only=True):
     """``[[organisations]]``."""
 
@@ -92,6 +105,7 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     """The file it came from, if there was one."""
     hub: HubSection
     mail: MailConfig | None = None
+    texts: tuple[TextsConfig, ...] = ()
     organisations: tuple[Organisation, ...]
     channels: tuple[ChannelConfig, ...]
     assistants: tuple[AssistantConfig, ...]

@@ -29,10 +29,12 @@ _TITLES = {
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
+    416: "No such part",
     422: "Not possible",
     429: "Too many attempts",
     500: "Something went wrong",
     503: "Cannot be saved now",
+    507: "No space left",
 }
 
 

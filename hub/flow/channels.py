@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hub.flow.host import Channel, FailedChannel
 
@@ -20,6 +20,13 @@ class Channels:
             self._channels[channel.key] = channel
         else:
             self._failed[organisation_id, channel.id] = channel
+
+    def replace(self, channels: Iterable[tuple[int, Channel | FailedChannel]]) -> None:
+        """These, with the ids of their organisations, and none but these, from now on."""
+        self._channels.clear()
+        self._failed.clear()
+        for organisation_id, channel in channels:
+            self.add(organisation_id, channel)
 
     def get(self, organisation_id: int, channel_id: str | None) -> Channel | None:
         """A running channel."""

@@ -9,7 +9,6 @@ jumps makes things due sooner or later, and neither loses nor doubles one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,8 +21,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hub.flow.host import now_ms
-from hub.flow.waiting import woken
-from hub.flow.writer import Transaction, Unavailable, Writer
+from hub.flow.loop import Loop
+from hub.flow.writer import Transaction, Writer
 from hub.rules.sending import backoff
 from hub.store import clock as store
 from hub.store.clock import Due
@@ -78,38 +77,24 @@ class Clock:
         self._timers = {timer.kind: timer for timer in timers}
         self._now = now
         self._chance = random.SystemRandom()
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("clock", self._step, idle=LOOK)
         self.fired: Counter[tuple[str, str]] = Counter()
         """By kind and what came of it (done, failed, given_up), for the metrics."""
 
     def start(self) -> None:
         """Begin; what fell due while nothing ran is done now."""
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """End; what is under way is committed whole, or not at all."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.stop()
 
     def wake(self) -> None:
         """Something may be due sooner than was thought."""
-        self._wake.set()
+        self._loop.wake()
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                done = await self._look()
-            except Unavailable:
-                done = 0
-            except Exception:
-                log.exception("clock.failed")
-                done = 0
-            if not done:
-                await woken(self._wake, await self._pause())
+    async def _step(self) -> float:
+        return 0 if await self._look() else await self._pause()
 
     async def _look(self) -> int:
         """Do what is due; how many were done or put off."""

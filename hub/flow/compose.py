@@ -45,6 +45,8 @@ GIVE_UP_AFTER = 4 * 3600 * 1000
 """Milliseconds for which a message that cannot be handed over is tried again."""
 LONGEST = 100_000
 """Characters of a message, whatever the channel says."""
+MOST_FILES = 50
+"""Files of a message, whatever the channel says."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -99,7 +101,7 @@ class Composer:
         to = None if wanted.to is None else storable(wanted.to)
         address = self._recipient(channel, to, addresses, use)
         own_address = storable(self._sender(channel, wanted.own_address, use))
-        attachments = _attachments(channel.info.can.media_out, files)
+        attachments = _attachments(channel.info.can.media_out, files, wanted.member_id)
         if not wanted.body.strip() and not attachments:
             raise Refusal("empty", "There is nothing to send.")
         item = Item(
@@ -145,6 +147,8 @@ class Composer:
             raise Refusal("no_sending", f"{channel.name} takes in messages only.")
         if len(wanted.body) > LONGEST:
             raise Refusal("too_long", f"A message may hold {LONGEST:,} characters.")
+        if len(wanted.attachment_ids) > MOST_FILES:
+            raise Refusal("too_many_files", f"A message may carry {MOST_FILES} files.")
         return channel
 
     def _recipient(
@@ -342,12 +346,13 @@ def _facts(to: AddressRow, own: Sequence[Address], use: ChannelUse | None) -> Co
 
 
 def _attachments(
-    limits: MediaLimits | None, files: Sequence[timeline.AttachmentRow | None]
+    limits: MediaLimits | None, files: Sequence[AttachmentRow | None], member_id: int
 ) -> tuple[Attachment, ...]:
-    """The files, if the channel carries them."""
+    """The files, if the member uploaded them and the channel carries them."""
     found: list[Attachment] = []
     for file in files:
-        if file is None or file.state != "ready" or file.entry_id is not None:
+        sendable = file is not None and file.state == "ready" and file.entry_id is None
+        if file is None or not sendable or file.uploaded_by != member_id:
             raise Refusal("attachment_used", "A file is not there, or was sent before.")
         found.append(
             Attachment(
@@ -367,6 +372,9 @@ def _attachments(
 def _check_limits(limits: MediaLimits, files: Sequence[Attachment]) -> None:
     if len(files) > limits.max_count:
         raise Refusal("too_many_files", f"This channel carries {limits.max_count} files at most.")
+    if limits.max_total is not None and sum(file.size for file in files) > limits.max_total:
+        megabytes = limits.max_total / 1_000_000
+        raise Refusal("files_too_large", f"The files of a message may have {megabytes:g} MB.")
     for file in files:
         if file.size > limits.max_bytes:
             megabytes = limits.max_bytes / 1_000_000

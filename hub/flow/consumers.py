@@ -196,6 +196,10 @@ class Consumers:
         name, organisation_id = reader.consumer.name, reader.organisation_id
         return store.move(connection, name, organisation_id, since=found.since, upto=upto)
 
+    def knows(self, name: str) -> bool:
+        """Whether a consumer of this name runs here."""
+        return name in self._consumers
+
     async def try_again(self, name: str, organisation_id: int, position: int) -> bool:
         """Apply a parked change now, out of its turn; ``False`` when it is not parked. It stays
         parked when ``ApplyFailed`` is raised."""

@@ -99,6 +99,7 @@ class Intake:
 
         Raises ``Unavailable`` when nothing can be committed, ``UnverifiedFull``.
         """
+        channel = channel.current
         id_ = delivery_id or self._ids.new()
         delivery = msgspec.structs.replace(delivery, id=str(id_))
         ingested = await channel.ingest(delivery, proof)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from hub.config import MailConfig
+from hub.flow.aside import Aside
 from hub.flow.clock import Clock, Timer
 from hub.flow.consumers import LEASE, Consumer, Consumers
 from hub.flow.jobs import JobFeed, JobKind, Jobs
 from hub.flow.jobs.runner import LEASE as JOB_LEASE
-from hub.flow.notices import Notices
+from hub.flow.notices import Notices, Texter
 from hub.flow.notices.sender import LEASE as NOTICE_LEASE
 from hub.flow.stream import Stream
 from hub.flow.writer import Writer
@@ -45,16 +46,18 @@ class Machinery:
         stream: Stream,
         work: Work,
         mail: MailConfig | None,
+        texter: Texter,
         *,
         lease: int | None = None,
     ) -> None:
         self._database = database
         self._writer = writer
         self.consumers = Consumers(database, writer, work.consumers, lease=lease or LEASE)
+        self.aside = Aside(database, writer, self.consumers)
         self.clock = Clock(database, writer, work.timers)
         self.feed = JobFeed(database, stream)
         self.jobs = Jobs(database, writer, work.jobs, self.feed.changed, lease=lease or JOB_LEASE)
-        self.notices = Notices(database, writer, _mailer(mail), lease=lease or NOTICE_LEASE)
+        self.notices = Notices(database, writer, _mailer(mail), texter, lease=lease or NOTICE_LEASE)
 
     async def start(self, organisation_ids: Iterable[int]) -> None:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""

@@ -4,11 +4,12 @@ to providers for a time."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
+import io
 import random
 import time
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -21,8 +22,8 @@ from hub.flow.host import (
     PluginFault,
     now_ms,
 )
+from hub.flow.loop import Loop
 from hub.flow.record.world import AttachmentState
-from hub.flow.waiting import woken
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import CredentialsInvalid, HookError, MediaRef, Permanent, Secret
 from hub.rules import commands as c
@@ -31,7 +32,7 @@ from hub.rules.sending import backoff
 from hub.rules.states import Refusal
 from hub.store import outbox as store
 from hub.store import tables as t
-from hub.store.blobs import Blobs
+from hub.store.blobs import Blobs, Incoming
 from hub.store.database import Database
 from hub.store.ids import Ids
 
@@ -55,41 +56,27 @@ class Fetcher:
         self._writer = writer
         self._blobs = blobs
         self._channels = channels
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("media", self._step, idle=IDLE)
         self._chance = random.SystemRandom()
-        self._under_way: set[int] = set()
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """End; what was not fetched is fetched later."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.stop()
 
     def wake(self) -> None:
         """Something may be there to fetch."""
-        self._wake.set()
+        self._loop.wake()
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                due = await self._database.read(
-                    lambda connection: store.files_due(connection, now_ms(), AT_ONCE)
-                )
-                await asyncio.gather(*(self._fetch(file) for file in due))
-            except Unavailable:
-                due = []
-            except Exception:
-                log.exception("media.failed")
-                due = []
-            if not due:
-                await woken(self._wake, IDLE)
+    async def _step(self) -> float:
+        due = await self._database.read(
+            lambda connection: store.files_due(connection, now_ms(), AT_ONCE)
+        )
+        await asyncio.gather(*(self._fetch(file) for file in due))
+        return 0 if due else IDLE
 
     async def _fetch(self, file: store.DueFile) -> None:
         channel = self._channels.get(file.organisation_id, file.channel_id)
@@ -109,11 +96,15 @@ class Fetcher:
             await self._keep(file, fetched.body, fetched.name or file.name)
 
     async def _keep(self, file: store.DueFile, body: bytes, name: str) -> None:
-        found = identify(body, name)
+        if len(body) > LARGEST:
+            reason = f"The file is larger than {LARGEST // 1_000_000} MB."
+            await self._failed(file, reason, final=True)
+            return
+        found = identify(io.BytesIO(body), name)
         try:
-            sha256 = await keep_blob(self._writer, self._blobs, body)
+            sha256 = await self._blobs.put(body)
         except OSError as error:
-            raise Unavailable(str(error.strerror)) from error
+            raise Unavailable(f"the file store cannot be written to: {error.strerror}") from error
         await self._writer.record(
             c.MediaFetched(
                 organisation_id=file.organisation_id,
@@ -142,29 +133,22 @@ class Fetcher:
         )
 
 
-async def keep_blob(writer: Writer, blobs: Blobs, body: bytes) -> str:
-    """Keep bytes, and that they are kept. Raises ``OSError``, ``Unavailable``."""
-    sha256 = await blobs.put(body)
-    size, now = len(body), now_ms()
-    await writer.execute(lambda connection: store.note_blob(connection, sha256, size, now))
-    return sha256
-
-
 async def upload(
     writer: Writer,
-    blobs: Blobs,
     ids: Ids,
+    incoming: Incoming,
     *,
     organisation_id: int,
     member_id: int,
     name: str,
-    body: bytes,
 ) -> AttachmentState:
-    """Keep a file that a member is going to send."""
-    if not body:
+    """Keep a file that a member is going to send. Raises ``Refusal``, ``OSError``,
+    ``Unavailable``."""
+    if not incoming.size:
         raise Refusal("empty_file", "The file is empty.")
-    found = identify(body, name)
-    sha256 = await keep_blob(writer, blobs, body)
+    file = await incoming.open()
+    found = await asyncio.to_thread(identify, file, name)
+    kept = await incoming.keep()
     attachment = AttachmentState(
         id=ids.new(),
         organisation_id=organisation_id,
@@ -173,8 +157,8 @@ async def upload(
         place=0,
         name=safe_name(name, found.content_type),
         content_type=found.content_type,
-        size=len(body),
-        sha256=sha256,
+        size=kept.size,
+        sha256=kept.sha256,
         state="ready",
         width=found.width,
         height=found.height,
@@ -190,25 +174,45 @@ async def upload(
     return attachment
 
 
+class Linked(Protocol):
+    """The file of a link, and whose it is."""
+
+    @property
+    def id(self) -> int:
+        """Names it."""
+        ...
+
+    @property
+    def organisation_id(self) -> int:
+        """Whose it is."""
+        ...
+
+    @property
+    def channel_id(self) -> str | None:
+        """The channel that carries it."""
+        ...
+
+
 class MediaLinks:
-    """Signed public addresses of files, for providers that fetch them without a login."""
+    """Signed public addresses of files, for providers that fetch them without a login. A channel
+    can sign for its own files alone: whose a file is goes into the signature."""
 
     def __init__(self, key: Secret, public_url: str) -> None:
         self._key = key.reveal().encode()
         self._public_url = public_url
 
-    def url(self, attachment_id: str, seconds: float) -> str:
-        """An address that works for ``seconds``."""
+    def url(self, channel: tuple[int, str], attachment_id: str, seconds: float) -> str:
+        """An address that works for ``seconds``, if the file is the channel's."""
         until = int(time.time() + seconds)
-        return (
-            f"{self._public_url}/media/{attachment_id}/{until}/{self._sign(attachment_id, until)}"
-        )
+        signature = self._sign(*channel, attachment_id, until)
+        return f"{self._public_url}/media/{attachment_id}/{until}/{signature}"
 
-    def valid(self, attachment_id: str, until: int, signature: str) -> bool:
-        """Whether an address was made here and still works."""
-        expected = self._sign(attachment_id, until)
+    def valid(self, file: Linked, until: int, signature: str) -> bool:
+        """Whether an address was made here for that file and still works."""
+        channel_id = file.channel_id or ""
+        expected = self._sign(file.organisation_id, channel_id, str(file.id), until)
         return hmac.compare_digest(expected.encode(), signature.encode()) and until >= time.time()
 
-    def _sign(self, attachment_id: str, until: int) -> str:
-        message = f"{attachment_id}:{until}".encode()
+    def _sign(self, organisation_id: int, channel_id: str, id_: str, until: int) -> str:
+        message = f"{organisation_id}:{channel_id}:{id_}:{until}".encode()
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()

@@ -8,7 +8,6 @@ sent twice.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import secrets
 import time
@@ -31,7 +30,7 @@ from hub.flow.host import (
     PluginFault,
     now_ms,
 )
-from hub.flow.waiting import woken
+from hub.flow.loop import Loop
 from hub.flow.writer import Unavailable, Writer
 from hub.plugin import (
     Address,
@@ -101,10 +100,10 @@ class Outbox:
         self._channels = channels
         self._lease = lease
         self._chance = chance or random.SystemRandom()
-        self._wake = asyncio.Event()
+        self._loop = Loop("outbox", self._step, idle=IDLE)
+        self._looked_after = -IDLE
         self._running: set[asyncio.Task[None]] = set()
         self._busy: Counter[tuple[int, str]] = Counter()
-        self._task: asyncio.Task[None] | None = None
         self.sent: Counter[tuple[str, str]] = Counter()
         """Sends by channel and what came of them, for the metrics."""
 
@@ -112,42 +111,30 @@ class Outbox:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""
         if self._database.dialect == "sqlite":
             await self._writer.execute(store.forget_leases)
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """Lease nothing more; let what is under way come to its end."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.stop()
         if self._running:
             await asyncio.wait(self._running, timeout=SEND_LIMIT + 5)
 
     def wake(self) -> None:
         """Something may be due."""
-        self._wake.set()
+        self._loop.wake()
 
-    async def _run(self) -> None:
-        looked_after = -IDLE
-        while True:
-            self._wake.clear()
-            pause, taken = IDLE, 0
-            try:
-                if time.monotonic() - looked_after >= IDLE:
-                    looked_after = time.monotonic()
-                    await self._look_after()
-                due = await self._database.read(partial(store.next_due, now=now_ms()))
-                if due is not None and due <= now_ms():
-                    taken = await self._take()
-                if due is not None:
-                    # What is due and was not taken waits for something: do not spin.
-                    pause = min(IDLE, max((due - now_ms()) / 1000, LEAST_PAUSE))
-            except Unavailable:
-                pass  # said by the writer; look again later
-            except Exception:
-                log.exception("outbox.failed")
-            if taken < BATCH:
-                await woken(self._wake, pause)
+    async def _step(self) -> float:
+        pause, taken = IDLE, 0
+        if time.monotonic() - self._looked_after >= IDLE:
+            self._looked_after = time.monotonic()
+            await self._look_after()
+        due = await self._database.read(partial(store.next_due, now=now_ms()))
+        if due is not None and due <= now_ms():
+            taken = await self._take()
+        if due is not None:
+            # What is due and was not taken waits for something: do not spin.
+            pause = min(IDLE, max((due - now_ms()) / 1000, LEAST_PAUSE))
+        return 0 if taken == BATCH else pause
 
     async def _take(self) -> int:
         """Lease what is due and begin to send it; how many."""
@@ -313,7 +300,7 @@ class Outbox:
         )
         for transmission in found:
             channel = self._channels.get(transmission.organisation_id, transmission.channel_id)
-            asks = channel is not None and channel.has("reconcile") and channel.can_send
+            asks = channel is not None and channel.has("reconcile")
             if transmission.status == "sending" or channel is None or not asks:
                 due = now if asks else NEVER
                 await self._settle(
@@ -325,6 +312,17 @@ class Outbox:
                         detail=transmission.detail
                         or "The hub was stopped while the message was being sent.",
                         due_at=due,
+                    )
+                )
+            elif not channel.can_send:  # it is asked when it goes on
+                await self._settle(
+                    c.SendUnknown(
+                        organisation_id=transmission.organisation_id,
+                        at=now,
+                        transmission_id=transmission.id,
+                        token=None,
+                        detail="",
+                        due_at=now + ASK_FIRST,
                     )
                 )
             elif self._busy[channel.key] < AT_ONCE:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,14 +9,13 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-import structlog
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from hub.flow.channels import Channels
 from hub.flow.host import now_ms
 from hub.flow.intake import Intake
-from hub.flow.writer import Unavailable
+from hub.flow.loop import Loop
 from hub.plugin import Delivery
 from hub.plugin.kit.verify import stored_proof
 from hub.store import tables as t
@@ -26,8 +23,6 @@ from hub.store.blobs import Blobs
 from hub.store.database import Database
 from hub.store.rows import Row
 from hub.store.statements import fixed
-
-log = structlog.get_logger()
 
 WAITING = fixed(t.deliveries.c.state, "quarantined", "unverified")
 BATCH = 100
@@ -57,30 +52,21 @@ class Replay:
         self._blobs = blobs
         self._channels = channels
         self._intake = intake
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("replay", self._step)
 
     def start(self) -> None:
         """Begin to look for what is due."""
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.stop()
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                await self._each([WAITING, t.deliveries.c.due_at <= now_ms()])
-                if self._intake.unverified:  # another process may have replayed some
-                    self._intake.unverified = await self.count_unverified()
-            except Unavailable:
-                continue
-            except Exception:
-                log.exception("replay.failed")
+    async def _step(self) -> float:
+        await self._each([WAITING, t.deliveries.c.due_at <= now_ms()])
+        if self._intake.unverified:  # another process may have replayed some
+            self._intake.unverified = await self.count_unverified()
+        return LOOK_EVERY
 
     async def count_unverified(self) -> dict[tuple[int, str], tuple[int, int]]:
         """What each channel keeps unverified: how many deliveries, how many bytes."""

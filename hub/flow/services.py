@@ -16,6 +16,8 @@ from hub.store.ids import parse
 MOST_KEYS = 1_000
 LONGEST_VALUE = 64 * 1024
 LONGEST_KEY = 200
+LONGEST_LINK = 7 * 24 * 3600
+"""Seconds for which a plugin may offer a file to the world."""
 
 ChannelKey = tuple[int, str]
 
@@ -73,9 +75,11 @@ class HubServices:
         except FileNotFoundError:
             raise Permanent("other", "the file is gone") from None
 
-    def media_url(self, attachment_id: str, seconds: float) -> str:
-        """A public address of a file for a time."""
-        return self._links.url(attachment_id, seconds)
+    def media_url(self, channel: ChannelKey, attachment_id: str, seconds: float) -> str:
+        """A public address of one of the channel's files for a time."""
+        if not 0 < seconds <= LONGEST_LINK:
+            raise Permanent("other", f"a link to a file works for {LONGEST_LINK:,} s at most")
+        return self._links.url(channel, attachment_id, seconds)
 
     async def emitted(self, channel: ChannelKey, delivery: Delivery) -> None:
         """Something a plugin brought in by itself."""

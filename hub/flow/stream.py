@@ -5,6 +5,9 @@ frame for each way of seeing it (the channels a role may see), and hands the byt
 who sees it so. The first change goes out at once, what follows within a few milliseconds goes
 together. A client says where it was and gets what it missed; nothing is skipped, nothing comes
 twice.
+
+Rights are read together with what is shown, so nothing is shown that was committed after a right
+was withdrawn, whoever withdrew it and in whichever process; the stream of who lost one ends.
 """
 
 from __future__ import annotations
@@ -19,14 +22,15 @@ import structlog
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from hub.flow.host import now_ms
 from hub.flow.views import read, shapes
 from hub.flow.views.present import Presenter
 from hub.flow.waiting import woken
-from hub.store import inbox, journal, timeline
+from hub.store import inbox, journal, people, timeline
 from hub.store.database import Database
 from hub.store.inbox import Filter
 from hub.store.journal import Line
-from hub.store.people import Organisation
+from hub.store.people import Membership, Organisation
 from hub.store.scope import Scope
 
 log = structlog.get_logger()
@@ -43,17 +47,33 @@ COUNT_EVERY = 1.0
 _encoder = msgspec.json.Encoder()
 
 
+class Pass(Struct, frozen=True):
+    """By what somebody watches: a session, and what they might when they came."""
+
+    token_hash: str
+    membership: Membership
+
+
 class Subscriber:
     """One client: how it sees, what it shows, and what it has not been sent yet."""
 
     def __init__(
-        self, organisation: Organisation, scope: Scope, member_id: int, *, only_frames: bool = False
+        self,
+        organisation: Organisation,
+        scope: Scope,
+        member_id: int,
+        *,
+        only_frames: bool = False,
+        by: Pass | None = None,
     ) -> None:
         self.organisation = organisation
         self.scope = scope
         self.member_id = member_id
         self.only_frames = only_frames
         """It is sent nothing that has no position."""
+        self.by = by
+        """The stream ends when this is no longer so; ``None``: the hub itself watches."""
+        self.ended = False
         self.shows: Filter | None = None
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         """Messages to send; ``None`` ends the stream."""
@@ -65,6 +85,8 @@ class Subscriber:
 
     def offer(self, message: bytes) -> None:
         """Queue a message; a client that is too slow starts again."""
+        if self.ended:
+            return
         if self.queue.full():
             self._drop()
             message = _reload(self.latest)
@@ -72,6 +94,7 @@ class Subscriber:
 
     def end(self) -> None:
         """Nothing more comes."""
+        self.ended = True
         self._drop()
         self.queue.put_nowait(None)
 
@@ -98,6 +121,11 @@ class Stream:
             if pump is not None:
                 pump.wake()
 
+    def look(self) -> None:
+        """Rights may have changed: end the streams of who lost theirs."""
+        for pump in self._pumps.values():
+            pump.wake()
+
     def announce(self, organisation_id: int, make: Callable[[], shapes.ChannelOut]) -> None:
         """Tell everybody of a channel's state; it is no line of the journal."""
         pump = self._pumps.get(organisation_id)
@@ -117,7 +145,8 @@ class Stream:
 
     @contextlib.asynccontextmanager
     async def subscribed(self, subscriber: Subscriber) -> AsyncGenerator[Subscriber]:
-        """A place among the watchers, as long as the context lasts."""
+        """A place among the watchers, as long as the context lasts. ``ended`` says that a right
+        was withdrawn meanwhile."""
         organisation = subscriber.organisation
         pump = self._pumps.get(organisation.id)
         if pump is None:
@@ -135,7 +164,8 @@ class Stream:
                 pump.stop()
 
     async def missed(self, subscriber: Subscriber, since: int) -> list[bytes]:
-        """What lies between ``since`` and where the live frames begin; or the word to reload."""
+        """What lies between ``since`` and where the live frames begin; or the word to reload.
+        Nothing for who has lost the right to it."""
         upto = subscriber.start
         if since > upto or upto - since > FARTHEST_BACK:
             return [_encoder.encode(shapes.Reload(position=upto))]
@@ -143,6 +173,8 @@ class Stream:
 
         def look(connection: Connection) -> list[Changes] | None:
             found: list[Changes] = []
+            if not _still(connection, organisation.id, [subscriber]):
+                return found
             at = since
             while at < upto:
                 lines = journal.changes_since(connection, organisation.id, at, FRAME_LINES)
@@ -184,6 +216,7 @@ class _Pump:
         self._wake = asyncio.Event()
         self._ready = asyncio.Lock()
         self._uncounted: set[Subscriber] = set()
+        self._said: list[tuple[Callable[[Subscriber], bool], Callable[[], bytes]]] = []
         self._task: asyncio.Task[None] | None = None
         self._counter: asyncio.Task[None] | None = None
 
@@ -197,6 +230,13 @@ class _Pump:
                 self._counter = asyncio.create_task(self._count())
         subscriber.start = self._position
         self._subscribers.add(subscriber)
+        organisation_id = self._organisation.id
+        self._keep(
+            [subscriber],
+            await self._database.read(
+                lambda connection: _still(connection, organisation_id, [subscriber])
+            ),
+        )
 
     def leave(self, subscriber: Subscriber) -> None:
         self._subscribers.discard(subscriber)
@@ -216,17 +256,28 @@ class _Pump:
             subscriber.end()
 
     def announce(self, channel: shapes.ChannelOut) -> None:
-        position = self._position or 0
-        change = shapes.StreamChange(type="channel.changed", position=position, channel=channel)
-        message = _encoder.encode(shapes.StreamFrame(from_=position, to=position, changes=[change]))
-        for subscriber in self._subscribers:
-            if subscriber.scope.sees(channel.id):
-                subscriber.offer(message)
+        def make() -> bytes:
+            at = self._position or 0
+            change = shapes.StreamChange(type="channel.changed", position=at, channel=channel)
+            return _encoder.encode(shapes.StreamFrame(from_=at, to=at, changes=[change]))
+
+        self._said.append((lambda subscriber: subscriber.scope.sees(channel.id), make))
+        self._wake.set()
 
     def tell(self, member_id: int, message: bytes) -> None:
-        for subscriber in self._subscribers:
-            if subscriber.member_id == member_id and not subscriber.only_frames:
-                subscriber.offer(message)
+        def concerns(subscriber: Subscriber) -> bool:
+            return subscriber.member_id == member_id and not subscriber.only_frames
+
+        self._said.append((concerns, lambda: message))
+        self._wake.set()
+
+    def _keep(self, subscribers: Iterable[Subscriber], still: set[Subscriber]) -> None:
+        """End the streams of those who may no longer watch."""
+        for subscriber in subscribers:
+            if subscriber not in still:
+                log.info("stream.ended", member=subscriber.member_id)
+                subscriber.end()
+                self.leave(subscriber)
 
     async def _run(self) -> None:
         while True:
@@ -247,32 +298,55 @@ class _Pump:
         assert self._position is not None  # noqa: S101 — set before the task began
         since = self._position
         organisation = self._organisation
-        lines = await self._database.read(
-            lambda connection: journal.changes_since(
-                connection, organisation.id, since, FRAME_LINES
-            )
-        )
+        watchers = list(self._subscribers)
+
+        def look(connection: Connection) -> tuple[list[Line], set[Subscriber]]:
+            lines = journal.changes_since(connection, organisation.id, since, FRAME_LINES)
+            # Where there are lines, rights are read once more, with what the lines are about.
+            return lines, set() if lines else _still(connection, organisation.id, watchers)
+
+        said = len(self._said)
+        lines, still = await self._database.read(look)
         if not lines:
+            self._keep(watchers, still)
+            self._say(said)
             return False
         ways: dict[Scope, bytes] = {}
+        checked: set[Subscriber] = set()
         # Who joins while the frames are made begins where they begin, and may see otherwise.
-        while unread := {subscriber.scope for subscriber in self._subscribers} - ways.keys():
-            found = await self._database.read(
-                lambda connection, scopes=unread: [
-                    read_changes(connection, scope, since, lines) for scope in scopes
-                ]
+        while unread := self._subscribers - checked:
+            watchers = list(unread)
+            scopes = {subscriber.scope for subscriber in watchers} - ways.keys()
+            found, still = await self._database.read(
+                lambda connection, scopes=scopes, watchers=watchers: (
+                    [read_changes(connection, scope, since, lines) for scope in scopes],
+                    _still(connection, organisation.id, watchers),
+                )
             )
             for changes in found:
                 ways[changes.scope] = make_frame(self._presenter, organisation, changes)
+            self._keep(watchers, still)
+            checked.update(watchers)
         self._position = lines[-1].position
         for subscriber in self._subscribers:
             subscriber.latest = self._position
             subscriber.offer(ways[subscriber.scope])
+        self._say(said)
         self._uncounted |= self._subscribers
         return True
 
+    def _say(self, count: int) -> None:
+        """The first messages without a position, to those whose rights were just looked at."""
+        for concerns, make in self._said[:count]:
+            message = make()
+            for subscriber in self._subscribers:
+                if concerns(subscriber):
+                    subscriber.offer(message)
+        del self._said[:count]
+
     async def _count(self) -> None:
         """Send counts for the scopes shown, when something changed, once for all who share one."""
+        organisation_id = self._organisation.id
         while True:
             groups: dict[tuple[Scope, Filter], list[Subscriber]] = defaultdict(list)
             for subscriber in list(self._uncounted):
@@ -281,10 +355,16 @@ class _Pump:
             self._uncounted.clear()
             for (scope, shows), subscribers in groups.items():
                 try:
-                    counts = await count(self._database, scope, shows)
+                    counts, still = await self._database.read(
+                        lambda connection, scope=scope, shows=shows, subscribers=subscribers: (
+                            count(connection, scope, shows),
+                            _still(connection, organisation_id, subscribers),
+                        )
+                    )
                 except Exception:
                     log.exception("stream.count_failed", organisation=self._organisation.slug)
                     continue
+                self._keep(subscribers, still)
                 message = _encoder.encode(shapes.CountsMessage(counts=counts))
                 for subscriber in subscribers:
                     if subscriber.counted != counts:
@@ -293,12 +373,26 @@ class _Pump:
             await asyncio.sleep(COUNT_EVERY)
 
 
-async def count(database: Database, scope: Scope, shows: Filter) -> shapes.ThreadCounts:
+def count(connection: Connection, scope: Scope, shows: Filter) -> shapes.ThreadCounts:
     """Absolute numbers for a scope."""
-    by_filter, by_status, unread = await database.read(
-        lambda connection: inbox.filter_counts(connection, scope, shows)
-    )
+    by_filter, by_status, unread = inbox.filter_counts(connection, scope, shows)
     return shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
+
+
+def _still(
+    connection: Connection, organisation_id: int, watchers: Iterable[Subscriber]
+) -> set[Subscriber]:
+    """Those of them who may watch as they did when they came."""
+    passes = {watcher: watcher.by for watcher in watchers}
+    hashes = {by.token_hash for by in passes.values() if by is not None}
+    if not hashes:
+        return set(passes)
+    now = people.watching(connection, organisation_id, hashes, now_ms())
+    return {
+        watcher
+        for watcher, by in passes.items()
+        if by is None or now.get(by.token_hash) == by.membership
+    }
 
 
 class Changes(Struct, frozen=True):

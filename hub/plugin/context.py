@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 
 class HttpResponse(Struct, frozen=True, kw_only=True):
-    """A provider's answer, read whole. ``headers`` have lower-case names."""
+    """A provider's answer, read whole. ``status``: of HTTP; ``headers`` have lower-case names;
+    ``url``: where it came from, after redirects."""
 
     status: int
     headers: Mapping[str, str]
@@ -116,7 +117,7 @@ class Clock(Protocol):
 
 
 class KvEntry(Struct, frozen=True, kw_only=True):
-    """A stored value and its version."""
+    """A stored ``value`` and its ``version``, which counts its changes."""
 
     value: str
     version: int
@@ -147,7 +148,8 @@ class Media(Protocol):
         ...
 
     def signed_url(self, attachment_id: str, *, seconds: float = 3600.0) -> str:
-        """A public address without a login that works for so long; for providers that fetch."""
+        """A public address without a login that works for so long, a week at most; for providers
+        that fetch. It opens this channel's files only."""
         ...
 
 
@@ -171,15 +173,21 @@ class Context(Protocol):
     """What every hook is given first."""
 
     channel_id: str
+    """The channel's id in ``hub.toml``."""
     organisation: str
     """The organisation's slug."""
     http: Http
+    """Requests to the provider."""
     verify: Verify
     """Bound to the delivery at hand; outside ``ingest`` and public routes it raises."""
     clock: Clock
+    """What time it is."""
     kv: Kv
+    """What the channel keeps."""
     media: Media
+    """Files of messages."""
     log: Log
+    """Log lines."""
 
     async def connect(
         self, host: str, port: int, *, tls: bool = True, timeout: float = 15.0
@@ -203,6 +211,3 @@ class Context(Protocol):
     def public_url(self, path: str = "") -> str:
         """The channel's public address, from the configuration."""
         ...
-
-
-Chunks = AsyncIterator[bytes]

@@ -55,6 +55,7 @@ from hub.plugin.types import (
 PROJECT = "hub"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a method of a plugin as the implementation of the hook of its name."""
 
 
 class HubSpec:
@@ -85,7 +86,7 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     def normalise_address(self, ctx: Context, text: str) -> Address:
-        """What a person typed, as an address of this channel. Raises ``BadAddress``."""
+        """What a person typed (``text``), as an address of this channel. Raises ``BadAddress``."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -111,7 +112,8 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def poll(self, ctx: Context, cursor: str | None) -> PollResult:
-        """Look for what arrived since ``cursor``; called again and again."""
+        """Look for what arrived since ``cursor``, the one returned last (``None`` at first); called
+        again and again."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -137,7 +139,9 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def startup(self, ctx: Context) -> None:
-        """Before anything else, on the channel's loop; may be called again after ``shutdown``."""
+        """Before anything else, on the channel's loop; called again when it has failed, and perhaps
+        after ``shutdown``. When the settings are changed, the new instance starts before the old
+        one is shut down."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -147,7 +151,8 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def health(self, ctx: Context) -> Health:
-        """Ask the provider whether the credentials work (``hub check --providers``)."""
+        """How the channel is: ask the provider whether the credentials work. Called every few
+        minutes, and when a member asks. ``CredentialsInvalid`` and ``Temporary`` answer, too."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -157,27 +162,28 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
-        """Settings written for an older version of the plugin, as this one wants them."""
+        """``settings`` written for an older version of the plugin, ``from_api``, as this one wants
+        them."""
         raise NotImplementedError
 
     # ---- extensions, provisional
 
     @hookspec(firstresult=True)
     async def on_change(self, ctx: Context, change: Change) -> None:
-        """A committed change; called for each in order, again after an error."""
+        """Provisional. A committed change; called for each in order, again after an error."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def enrich_contact(self, ctx: Context, addresses: tuple[Address, ...]) -> CrmFacts | None:
-        """What another system knows of a contact."""
+        """Provisional. What another system knows of the contact with these ``addresses``."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def find_records(self, ctx: Context, query: str) -> tuple[RecordRef, ...]:
-        """Records of another system to link."""
+        """Provisional. Records of another system to link, found by the words of ``query``."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def before_send(self, ctx: Context, message: Outbound) -> Outbound:
-        """The message as it shall go out; ``Permanent("policy")`` vetoes."""
+        """Provisional. The message as it shall go out; ``Permanent("policy")`` vetoes."""
         raise NotImplementedError

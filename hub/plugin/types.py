@@ -2,15 +2,34 @@
 
 All are frozen msgspec Structs. New facts become fields with defaults; hook arguments never
 change. Times are ``datetime`` with a zone, durations are seconds, sizes are bytes.
+
+Names that mean the same wherever they stand:
+
+- ``external_id``: the provider's id of the message or call that something is about
+- ``occurred_at``: when it happened, as the provider says; ``None``: when it arrived
+- ``own_address``: the organisation's address it came to or goes out from, as ``Address.value``
+- ``text``: plain text, as it was written
+- ``subject``: the subject line, on channels that have one
+- ``body``: bytes, as they came or are to be sent
+- ``name``: of a file, as its sender called it
+- ``content_type``: of a body or file, as in HTTP
+- ``size``: bytes
+- ``duration``: seconds
+- ``attachment_id``: ``Attachment.id`` of a file the hub has
+- ``attachment_ids``: of several
+- ``request_id``: ``Outbound.id`` of the request that an assistant answers
+- ``due_at``: by when it is to be done
+- ``detail``: one line for staff, without secrets or message text
+- ``provider_code``: the provider's own code of an error
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Protocol, final
+from typing import Any, Literal, Protocol, final
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct, field
@@ -45,8 +64,12 @@ class MediaLimits(Struct, frozen=True, kw_only=True):
     empty means any."""
 
     max_bytes: int
+    """Of each file."""
     max_count: int
+    """Files of a message."""
     types: tuple[str, ...] = ()
+    max_total: int | None = None
+    """Bytes of all files of a message together, where that is less than each may have."""
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -56,38 +79,52 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     inbound: frozenset[Literal["http", "poll", "listen"]] = frozenset()
     """How things arrive: webhooks, ``poll``, or ``listen`` (and ``ctx.emit`` from routes)."""
     outbound: bool = False
+    """The channel sends: it has the hook ``send``."""
     verifies: Literal["signature", "basic", "token", "none"] = "none"
     """How webhooks prove where they come from. ``none`` marks the channel unverified for all
     to see."""
     replay_window: float | None = None
     """Seconds after which a signed webhook is too old, where the provider signs a time."""
     receipts: frozenset[ReceiptStatus] = frozenset()
+    """What ``ingest`` may report of a message that went out."""
     media_in: bool = False
+    """Messages bring files."""
     media_out: MediaLimits | None = None
+    """The files a message may carry; ``None``: none."""
     formats: frozenset[Literal["text", "html", "markdown"]] = frozenset({"text"})
+    """How a message may be written."""
     subject: bool = False
+    """Messages have a subject line."""
     threading: bool = False
     """Replies name the message they answer."""
     splits: bool = False
     """A long text goes out in several provider messages."""
     several_recipients: bool = False
+    """One message goes to several addresses."""
     templates: bool = False
+    """The provider approves texts beforehand (the hook ``templates``)."""
     reply_window: float | None = None
     """Seconds after the customer's last message in which free text is allowed."""
     edits: bool = False
+    """Messages are edited after they went out."""
     deletes: bool = False
+    """Messages are taken back after they went out."""
     reactions: bool = False
+    """People put an emoji on a message."""
     typing: bool = False
+    """The other side is shown that somebody writes."""
     provider_idempotency: bool = False
     """The provider sends once however often the same ``Outbound.id`` is given to it."""
     reconciles: bool = False
     """``reconcile`` can find out whether a message went out."""
     calls: bool = False
+    """The channel carries calls."""
     opt_out: bool = False
     """The provider reports STOP and START, or refuses who has opted out."""
     streaming: bool = False
-    """Assistants: partial text while the answer is made."""
+    """Provisional. Assistants: partial text while the answer is made."""
     routes: bool = False
+    """The channel has pages or endpoints of its own (the hook ``routes``)."""
 
 
 class Info(Struct, frozen=True, kw_only=True):
@@ -96,18 +133,23 @@ class Info(Struct, frozen=True, kw_only=True):
     name: str
     """As in ``hub.toml``: ``plugin = "sms-twilio"``; also the entry point's name."""
     role: Role
+    """Which hooks it has to have, and what it may emit."""
     api: str
     """The plugin API it was written for: ``"0.9"``."""
     settings: type[Struct]
     """A Struct with ``forbid_unknown_fields=True``."""
     can: Capabilities = Capabilities()
+    """What it can do."""
     emits: frozenset[str] = frozenset()
     """Tags of the events ``ingest`` may return."""
     label: str
     """What people call it: "Text message"."""
     group: Group = "texts"
+    """The filter of the timeline that shows its entries."""
     icon: Icon = Icon(name="message-circle")
+    """Beside each of its entries."""
     tone: Tone = "gray"
+    """The icon's colour."""
     address_scheme: str = ""
     """The scheme of the customer's addresses: ``phone``, ``email``, or the plugin's own,
     namespaced by its name (``acme:user``)."""
@@ -116,15 +158,17 @@ class Info(Struct, frozen=True, kw_only=True):
     real: bool = True
     """Whether it reaches people. A simulator does not; beside real channels it is marked."""
     page: str | None = None
-    """Path of one of its routes that is a page for staff, and what the link to it says."""
+    """Path of one of its routes that is a page for staff."""
     page_label: str | None = None
+    """What the link to ``page`` says."""
 
 
 # --------------------------------------------------------------------------- addresses, media
 
 
 class Address(Struct, frozen=True, kw_only=True):
-    """One way to reach somebody. ``value`` is normalised (E.164 for ``phone``, lower case for
+    """One way to reach somebody. ``scheme``: ``phone``, ``email``, or a plugin's own, as
+    ``Info.address_scheme``; ``value`` is normalised (E.164 for ``phone``, lower case for
     ``email``); ``display`` is what people read, when it differs. ``verified``: the provider
     vouches for it."""
 
@@ -149,7 +193,8 @@ class MediaRef(Struct, frozen=True, kw_only=True):
 
 
 class FetchedMedia(Struct, frozen=True, kw_only=True):
-    """What ``fetch_media`` brings."""
+    """What ``fetch_media`` brings. ``name`` and ``content_type`` only where the provider says
+    another than in ``MediaRef``."""
 
     body: bytes
     name: str | None = None
@@ -157,7 +202,7 @@ class FetchedMedia(Struct, frozen=True, kw_only=True):
 
 
 class Attachment(Struct, frozen=True, kw_only=True):
-    """A file the hub has. ``content_type`` is as found in the bytes. Open it by
+    """A file the hub has. ``id`` names it; ``content_type`` is as found in the bytes. Open it by
     ``ctx.media.open(id)``, or hand the provider ``ctx.media.signed_url(id)``."""
 
     id: str
@@ -210,7 +255,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
     ``url`` is the public address it was sent to (from the configuration, never from the request:
     signatures fail behind proxies otherwise), with the raw query. ``headers`` keep their order
-    and repeats, names as sent.
+    and repeats, names as sent. ``source``: how it came; ``fetch``: the hook ``fetch`` brought it;
+    ``inline``: it stood in ``Accepted.answers``; ``replay``: it was handed in again from outside.
+    ``method``: of HTTP. ``remote``: the sender's address, where there is one. ``received_at``: when
+    the hub got it. ``id``: the hub's, the same on every replay; the hub sets it.
     """
 
     body: bytes = b""
@@ -286,7 +334,8 @@ _SEAL = object()  # held by the hub's own makers in hub.plugin.kit; not exported
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """What the provider is answered: a challenge, or a fixed body."""
+    """What the provider is answered: a challenge, or a fixed body. ``status``: of HTTP, 200 to
+    599."""
 
     status: int = 200
     content_type: str = "text/plain; charset=utf-8"
@@ -295,7 +344,8 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 class FetchRef(Struct, frozen=True, kw_only=True):
     """Something the hub is to fetch durably by the hook ``fetch`` and feed back to ``ingest`` as
-    a delivery of source ``fetch`` (a body by its id, a stored mail)."""
+    a delivery of source ``fetch`` (a body by its id, a stored mail). ``id``: the provider's, the
+    same however often it is named; ``data``: what else ``fetch`` needs."""
 
     id: str
     data: dict[str, str] = field(default_factory=dict[str, str])
@@ -309,7 +359,8 @@ class Message(Struct, frozen=True, kw_only=True, tag="message"):
     delivered. ``sender`` holds every identity of the one sender, strongest first; empty only for
     ``echo``. ``own_address`` is the organisation's address it came to. ``echo``: the business
     itself wrote, on another device; ``recipient`` is then the customer. ``automatic``: an
-    auto-reply, which is no customer's answer."""
+    auto-reply, which is no customer's answer. ``sender_name``: what the sender calls themselves.
+    ``media``: its files; ``html``: what it says, where the provider has it formatted."""
 
     external_id: str
     sender: tuple[Address, ...] = ()
@@ -330,8 +381,9 @@ class Message(Struct, frozen=True, kw_only=True, tag="message"):
 
 
 class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
-    """What became of a message that went out, named by the provider's id or by ours
-    (``Outbound.id``). May come early, late, twice and in any order."""
+    """What became of a message that went out, named by the provider's id (``external_id``) or by
+    ours (``transmission_id``: ``Outbound.id``). May come early, late, twice and in any order.
+    ``status``: what became of it; ``reason``: why it failed."""
 
     status: ReceiptStatus
     external_id: str | None = None
@@ -359,7 +411,8 @@ class Deleted(Struct, frozen=True, kw_only=True, tag="deleted"):
 
 
 class Reaction(Struct, frozen=True, kw_only=True, tag="reaction"):
-    """``emoji`` on a message; ``None`` takes it back."""
+    """``emoji`` on a message; ``None`` takes it back. ``external_id`` is the reaction's own, ``to``
+    the message's, ``sender`` whose it is."""
 
     external_id: str
     to: str
@@ -369,7 +422,9 @@ class Reaction(Struct, frozen=True, kw_only=True, tag="reaction"):
 
 
 class CallStarted(Struct, frozen=True, kw_only=True, tag="call_started"):
-    """A call rings. ``caller`` is empty for a withheld number: such calls are never joined."""
+    """A call rings. ``caller`` is empty for a withheld number: such calls are never joined.
+    ``direction``: who called whom, seen from the organisation. ``caller_name``: what the caller's
+    network says."""
 
     external_id: str
     direction: Literal["in", "out"]
@@ -380,7 +435,8 @@ class CallStarted(Struct, frozen=True, kw_only=True, tag="call_started"):
 
 
 class CallTurn(Struct, frozen=True, kw_only=True, tag="call_turn"):
-    """Something said while a call lasts."""
+    """Something said while a call lasts. ``number`` counts a call's turns from 1; ``speaker``:
+    whose words they are."""
 
     external_id: str
     number: int
@@ -390,7 +446,7 @@ class CallTurn(Struct, frozen=True, kw_only=True, tag="call_turn"):
 
 
 class CallEnded(Struct, frozen=True, kw_only=True, tag="call_ended"):
-    """A call is over; ``duration`` in seconds of talk."""
+    """A call is over. ``outcome``: how it went; ``duration`` in seconds of talk."""
 
     external_id: str
     outcome: Literal["answered", "missed", "busy", "failed", "voicemail", "canceled"]
@@ -407,8 +463,8 @@ class Recording(Struct, frozen=True, kw_only=True, tag="recording"):
 
 
 class Transcript(Struct, frozen=True, kw_only=True, tag="transcript"):
-    """A call's words: (seconds from the start, speaker, text). Written by the caller's mouth:
-    untrusted."""
+    """A call's words. ``turns``: (seconds from the start, speaker, text) each. Written by the
+    caller's mouth: untrusted."""
 
     external_id: str
     turns: tuple[tuple[float | None, str, str], ...]
@@ -424,7 +480,9 @@ class Voicemail(Struct, frozen=True, kw_only=True, tag="voicemail"):
 
 
 class CallOutcome(Struct, frozen=True, kw_only=True, tag="call_outcome"):
-    """What a provider's own voice agent reports of a call it handled."""
+    """What a provider's own voice agent reports of a call it handled: a ``summary``, ``facts`` by
+    label ("Address": "12 High Street"), the ``outcome`` in the agent's words, and the ``follow_up``
+    it promised."""
 
     external_id: str
     summary: str
@@ -442,7 +500,7 @@ class Opened(Struct, frozen=True, kw_only=True, tag="opened"):
 
 
 class Clicked(Struct, frozen=True, kw_only=True, tag="clicked"):
-    """A link of a message was followed."""
+    """A link of a message was followed: its ``url``."""
 
     external_id: str
     url: str
@@ -460,7 +518,7 @@ class OptOut(Struct, frozen=True, kw_only=True, tag="opt_out"):
 
 
 class OptIn(Struct, frozen=True, kw_only=True, tag="opt_in"):
-    """This address takes messages again."""
+    """This address takes messages again. ``how``: as in ``OptOut``."""
 
     address: Address
     how: str
@@ -477,7 +535,8 @@ class ContactChanged(Struct, frozen=True, kw_only=True, tag="contact_changed"):
 
 
 class TemplateChanged(Struct, frozen=True, kw_only=True, tag="template_changed"):
-    """A template's approval changed at the provider."""
+    """The approval of the template ``name`` changed at the provider. ``state``: the provider's own
+    word; ``reason``: why it was refused."""
 
     name: str
     state: str
@@ -491,25 +550,25 @@ class ChannelNotice(Struct, frozen=True, kw_only=True, tag="channel_notice"):
     state: Literal["ok", "degraded", "transient", "needs_attention"] | None = None
 
 
-# provisional, for assistants
+# for assistants
 
 
 class Draft(Struct, frozen=True, kw_only=True, tag="draft"):
-    """A text for a person, or policy, to send."""
+    """Provisional. A text for a person, or policy, to send."""
 
     request_id: str
     text: str
 
 
 class Summary(Struct, frozen=True, kw_only=True, tag="summary"):
-    """What a conversation or call was about."""
+    """Provisional. What a conversation or call was about."""
 
     request_id: str
     text: str
 
 
 class Suggestion(Struct, frozen=True, kw_only=True, tag="suggestion"):
-    """Something a person might do."""
+    """Provisional. Something a person might do: its ``title``, and more in ``text``."""
 
     request_id: str
     title: str
@@ -517,7 +576,7 @@ class Suggestion(Struct, frozen=True, kw_only=True, tag="suggestion"):
 
 
 class Speak(Struct, frozen=True, kw_only=True, tag="speak"):
-    """What to say in a live call."""
+    """Provisional. What to say in a live call. ``last``: nothing follows in this turn."""
 
     request_id: str
     text: str
@@ -525,14 +584,14 @@ class Speak(Struct, frozen=True, kw_only=True, tag="speak"):
 
 
 class Handoff(Struct, frozen=True, kw_only=True, tag="handoff"):
-    """A person should take over."""
+    """Provisional. A person should take over; ``reason``: why."""
 
     request_id: str
     reason: str
 
 
 class Task(Struct, frozen=True, kw_only=True, tag="task"):
-    """Something to be done by somebody."""
+    """Provisional. Something to be done by somebody: its ``title``."""
 
     request_id: str
     title: str
@@ -566,17 +625,20 @@ Event = (
     | Handoff
     | Task
 )
+"""Everything ``ingest`` may return. ``Info.emits`` names by their tags those that it does."""
 
 
 class IngestResult(Struct, frozen=True, kw_only=True):
-    """What ``ingest`` made of a delivery: events, or why there are none (``ignored``)."""
+    """What ``ingest`` made of a delivery: ``events``, or why there are none (``ignored``)."""
 
     verification: Verification | None = None
+    """The proof; what ``ctx.verify`` has proven counts also when it is left out."""
     events: tuple[Event, ...] = ()
     ignored: str | None = None
     reply: Reply | None = None
     """What the provider expects to hear; ``None``: 200 and an empty body."""
     fetch: tuple[FetchRef, ...] = ()
+    """What else the hub is to fetch."""
 
 
 # --------------------------------------------------------------------------- what goes out
@@ -586,7 +648,8 @@ Kind = Literal["message", "template", "edit", "delete", "reaction", "typing", "c
 
 class WirePart(Struct, frozen=True, kw_only=True):
     """One provider message, ready to go: made by ``render(item, "wire")`` once before the first
-    attempt, and stored. ``data`` is the plugin's own (JSON values)."""
+    attempt, and stored. ``html``: the formatted text; ``data`` is the plugin's own (JSON
+    values)."""
 
     text: str = ""
     subject: str | None = None
@@ -597,7 +660,8 @@ class WirePart(Struct, frozen=True, kw_only=True):
 
 class Outbound(Struct, frozen=True, kw_only=True):
     """One transmission to make. ``id`` is the same on every attempt: the idempotency key.
-    Nothing may be done after ``deadline``."""
+    ``attempt`` counts from 1. Nothing may be done after ``deadline``. ``kind``: what is to be done;
+    ``wire``: with what, as ``render`` made it."""
 
     id: str
     address: Address
@@ -616,7 +680,8 @@ class Outbound(Struct, frozen=True, kw_only=True):
 
 class Accepted(Struct, frozen=True, kw_only=True):
     """The provider has it. ``external_id`` is never empty; ``parts`` are the ids when it went
-    out as several. ``answers``: what the provider said at once that ``ingest`` should read."""
+    out as several. ``status``: how far it is already; ``answers``: what the provider said at once
+    that ``ingest`` should read."""
 
     external_id: str
     parts: tuple[str, ...] = ()
@@ -627,11 +692,14 @@ class Accepted(Struct, frozen=True, kw_only=True):
 # --------------------------------------------------------------------------- how it looks
 
 Surface = Literal["timeline", "preview", "composer", "wire", "notification"]
+"""Where something is shown: the conversation, a row of the list, below what is being written, at
+the provider, a notification."""
 
 
 class Item(Struct, frozen=True, kw_only=True):
     """What ``render`` shows: an entry, or a message being written (surfaces ``composer`` and
-    ``wire``)."""
+    ``wire``): its ``kind``. ``direction``: in from a customer, or out; ``facts``: as in
+    ``Message``."""
 
     kind: Literal["message", "call", "draft", "summary", "suggestion"] = "message"
     direction: Literal["in", "out"]
@@ -651,7 +719,7 @@ class Text(Struct, frozen=True, kw_only=True, tag="text"):
 
 
 class Quote(Struct, frozen=True, kw_only=True, tag="quote"):
-    """Words of somebody else."""
+    """Words of somebody else, quoted."""
 
     text: str
 
@@ -663,13 +731,13 @@ class File(Struct, frozen=True, kw_only=True, tag="file"):
 
 
 class Fields(Struct, frozen=True, kw_only=True, tag="fields"):
-    """Labels and values."""
+    """Labels and values: ``fields``, in order."""
 
     fields: tuple[tuple[str, str], ...]
 
 
 class Buttons(Struct, frozen=True, kw_only=True, tag="buttons"):
-    """Buttons the customer was offered; shown, not pressable."""
+    """Buttons the customer was offered, by ``labels``; shown, not pressable."""
 
     labels: tuple[str, ...]
 
@@ -681,11 +749,13 @@ class Html(Struct, frozen=True, kw_only=True, tag="html"):
 
 
 Block = Text | Quote | File | Fields | Buttons | Html
+"""A piece of what is shown; the pages know how each looks."""
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
-    """An item on a surface. ``preview``: one line. ``warnings``: what the person should know
-    before sending ("3 segments", "the image will be left out"). ``wire``: for ``wire`` only."""
+    """An item on a surface: its ``blocks``. ``preview``: one line. ``warnings``: what the person
+    should know before sending ("3 segments", "the image will be left out"). ``wire``: for ``wire``
+    only."""
 
     blocks: tuple[Block, ...] = ()
     preview: str = ""
@@ -697,7 +767,7 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
 
 class ComposeFacts(Struct, frozen=True, kw_only=True):
-    """What the hub knows when it asks whether one may write now."""
+    """What the hub knows when it asks whether one may write ``now``."""
 
     address: Address
     own_address: str
@@ -707,7 +777,8 @@ class ComposeFacts(Struct, frozen=True, kw_only=True):
 
 
 class ComposeRules(Struct, frozen=True, kw_only=True):
-    """May one write now? ``free``; ``template`` only; or ``closed``. ``why`` for the person."""
+    """``may`` one write now? ``free``; ``template`` only; or ``closed``. ``until`` when that is so;
+    ``why``, for the person."""
 
     may: Literal["free", "template", "closed"] = "free"
     until: datetime | None = None
@@ -717,15 +788,17 @@ class ComposeRules(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """How a channel is. ``transient`` mends itself; ``needs_attention`` asks for a person."""
+    """How a channel is, its ``state``. ``transient`` mends itself; ``needs_attention`` asks for a
+    person. ``reason``: why, in a line for staff."""
 
     state: Literal["ok", "degraded", "transient", "needs_attention", "off"] = "ok"
     reason: str | None = None
 
 
 class Reconciled(Struct, frozen=True, kw_only=True):
-    """Whether a message of unknown outcome went out. ``found`` names it; ``absent``: it surely
-    did not; ``unknown``: the provider cannot say (yet)."""
+    """Whether a message of unknown outcome went out, as ``outcome``. ``found`` names it
+    (``external_id``) and says how far it is (``status``); ``absent``: it surely did not;
+    ``unknown``: the provider cannot say (yet)."""
 
     outcome: Literal["found", "absent", "unknown"]
     external_id: str | None = None
@@ -733,7 +806,9 @@ class Reconciled(Struct, frozen=True, kw_only=True):
 
 
 class TemplateInfo(Struct, frozen=True, kw_only=True):
-    """A template the provider has approved, or not."""
+    """A template the provider has approved, or not. ``name`` and ``language`` name it together;
+    ``body`` is its text with the provider's marks for ``parameters``; ``state``: whether it may be
+    used."""
 
     name: str
     language: str
@@ -747,14 +822,16 @@ class CallFacts(Struct, frozen=True, kw_only=True):
 
     external_id: str
     in_hours: bool
+    """Whether the organisation is open now."""
     on_duty: tuple[Address, ...]
+    """Where those who take calls now are reached."""
     assistant: bool
     """Whether policy lets an assistant answer first."""
 
 
 class PollResult(Struct, frozen=True, kw_only=True):
-    """What ``poll`` brought; the cursor is saved in the same transaction as the deliveries'
-    events, so a crash between the two loses nothing."""
+    """What ``poll`` brought; the ``cursor`` is saved in the same transaction as the deliveries'
+    events, so a crash between the two loses nothing. ``more``: there is more; ask again at once."""
 
     deliveries: tuple[Delivery, ...] = ()
     cursor: str | None = None
@@ -762,7 +839,9 @@ class PollResult(Struct, frozen=True, kw_only=True):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One committed change of the journal, for extensions."""
+    """Provisional. One committed change of the journal, for extensions: its ``position`` in the
+    organisation's journal, its ``type`` (``entry.added``), the ``thread_id`` and ``entry_id`` it is
+    about, and further ``data``."""
 
     position: int
     type: str
@@ -772,7 +851,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class CrmFacts(Struct, frozen=True, kw_only=True):
-    """What a CRM knows of a contact: labels and values, in order."""
+    """Provisional. What a CRM knows of a contact: its name (``source``), labels and values in order
+    (``fields``), and a ``link`` to the contact there."""
 
     source: str
     fields: tuple[tuple[str, str], ...] = ()
@@ -780,7 +860,8 @@ class CrmFacts(Struct, frozen=True, kw_only=True):
 
 
 class RecordRef(Struct, frozen=True, kw_only=True):
-    """A record of another system: an estimate, a work order."""
+    """Provisional. A record of another system: its ``kind`` (an estimate, a work order), the
+    ``external_id`` there, the ``number`` people know it by, ``status``, ``title``, ``link``."""
 
     kind: str
     external_id: str
@@ -794,8 +875,9 @@ class RecordRef(Struct, frozen=True, kw_only=True):
 
 
 class RouteRequest(Struct, frozen=True, kw_only=True):
-    """A request to one of the channel's own routes. ``path`` is what follows the channel's
-    address; ``member_id`` and ``member_name`` are set for ``auth="member"``."""
+    """A request to one of the channel's own routes. ``method``, ``query`` (the last of a repeated
+    name) and ``headers`` (names in lower case, no cookies) are HTTP's. ``path`` is what follows the
+    channel's address; ``member_id`` and ``member_name`` are set for ``auth="member"``."""
 
     method: str
     path: str
@@ -814,7 +896,7 @@ class RouteRequest(Struct, frozen=True, kw_only=True):
 
 
 class RouteReply(Struct, frozen=True, kw_only=True):
-    """The answer of a route."""
+    """The answer of a route: ``status`` and ``headers`` of HTTP."""
 
     status: int = 200
     content_type: str = "application/json"
@@ -837,7 +919,8 @@ class Route(Struct, frozen=True, kw_only=True):
     """A path under the channel's own address, ``/hooks/{organisation}/{channel_id}/{path}``.
 
     ``auth`` has no default: ``member`` (a signed-in member with the right ``capability``),
-    ``public`` (anybody: the handler must verify).
+    ``public`` (anybody: the handler must verify). ``method`` and ``path`` say which requests the
+    ``handler`` answers.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -845,14 +928,3 @@ class Route(Struct, frozen=True, kw_only=True):
     auth: Literal["member", "public"]
     handler: RouteHandler
     capability: str = "messages.view"
-
-
-Emit = Callable[[Delivery], Awaitable[None]]
-
-
-class Plugin(Protocol):
-    """What every plugin class has."""
-
-    INFO: ClassVar[Info]
-
-    def __init__(self, settings: Any) -> None: ...

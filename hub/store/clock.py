@@ -63,6 +63,13 @@ _PUT_OFF = (
 )  # fmt: skip
 _GIVEN_UP = sa.select(*fields(t.due, Due)).where(_own.look_at.is_(None)).order_by(_own.due_at)
 
+_RETRY = (
+    sa.update(t.due)
+    .where(*_NAMED, _own.look_at.is_(None))
+    .values(look_at=sa.bindparam("now", type_=t.Time), attempts=0)
+)
+_DROP = _CANCEL.where(_own.look_at.is_(None))
+
 
 def put(
     connection: Connection, organisation_id: int, kind: str, key: str, due_at: int, payload: str
@@ -128,8 +135,19 @@ def put_off(connection: Connection, due: Due, later: int | None, reason: str) ->
 
 
 def given_up(connection: Connection) -> list[Due]:
-    """What failed too often; ``move`` sets it to be tried again."""
+    """What failed too often."""
     return structs(Due, connection.execute(_GIVEN_UP).all())
+
+
+def retry(connection: Connection, organisation_id: int, kind: str, key: str, now: int) -> bool:
+    """Let what was given up be tried again now; ``False`` when it was not."""
+    values = _names(organisation_id, kind, key)
+    return bool(connection.execute(_RETRY, {**values, "now": now}).rowcount)
+
+
+def drop(connection: Connection, organisation_id: int, kind: str, key: str) -> bool:
+    """Forget what was given up; ``False`` when it was not."""
+    return bool(connection.execute(_DROP, _names(organisation_id, kind, key)).rowcount)
 
 
 def _names(organisation_id: int, kind: str, key: str) -> dict[str, int | str]:

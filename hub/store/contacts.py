@@ -88,6 +88,19 @@ def consents_of(
 ) -> list[ConsentRow]:
     """What has been said about addresses."""
     known = {(address.scheme, address.value) for address in addresses}
+    return _consents(connection, organisation_id, known)
+
+
+def consents_at(
+    connection: Connection, organisation_id: int, scheme: str, value: str
+) -> list[ConsentRow]:
+    """What has been said about one address, whether or not it is a contact's."""
+    return _consents(connection, organisation_id, {(scheme, value)})
+
+
+def _consents(
+    connection: Connection, organisation_id: int, known: set[tuple[str, str]]
+) -> list[ConsentRow]:
     values = {
         "org": organisation_id,
         "schemes": sorted({scheme for scheme, _ in known}),

@@ -15,14 +15,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.store import tables as t
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -68,8 +70,26 @@ class Database:
 
     def async_engine(self, **options: Any) -> AsyncEngine:
         """A new engine for PostgreSQL with the caller's pool."""
+        # SQLAlchemy's ORM comes with it, which nobody needs on SQLite.
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
         url = self.url.set(drivername="postgresql+asyncpg")
         return create_async_engine(url, connect_args={"timeout": CONNECT_LIMIT}, **options)
+
+    def writing_engine(self) -> AsyncEngine:
+        """For PostgreSQL's writer; one connection, whose statements go by the keys of rows. A plan
+        that was made while a table was small would walk through it until it is analysed next."""
+        engine = self.async_engine(pool_size=1, max_overflow=0)
+
+        def connected(connection: Any, _record: Any) -> None:
+            cursor = connection.cursor()
+            cursor.execute("SET enable_seqscan = off")
+            cursor.execute("SET jit = off")  # what has no index looks dear now, and is not
+            cursor.close()
+            connection.commit()
+
+        event.listen(engine.sync_engine, "connect", connected)
+        return engine
 
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run ``function`` in a short read transaction: all that it reads is true at one moment.

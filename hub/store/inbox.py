@@ -168,9 +168,8 @@ def _page(
         at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
         conditions.append(sa.tuple_(source.sort_at, t.threads.c.id) < sa.tuple_(at, id_))
     order: list[sa.ColumnElement[Any]] = [source.sort_at.desc(), t.threads.c.id.desc()]
-    if (
-        filter_ == "unassigned" and status != "unread"
-    ):  # they are all NULL, which PostgreSQL does not see by itself
+    if filter_ == "unassigned" and status != "unread":
+        # They are all NULL, which PostgreSQL does not see by itself.
         order.insert(0, t.threads.c.assignee_id)
     return (
         source.rows()

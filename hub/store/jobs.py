@@ -144,6 +144,21 @@ _LATELY = (
 _FORGET_LEASES = sa.update(t.jobs).where(_OPEN, _own.lease_until.is_not(None)).values(lease_until=0)
 _WAITS = sa.select(_own.id).where(*_READY).limit(1)
 
+_FAILED = sa.select(*_FIELDS).where(_own.state == "failed").order_by(_own.id)
+_RETRY = (
+    sa.update(t.jobs)
+    .where(*bound(id_=_own.id), _own.state == "failed")
+    .values(
+        state="waiting",
+        attempts=0,
+        due_at=_NOW,
+        reason=sa.null(),
+        finished_at=sa.null(),
+        **_CHANGED,
+    )
+)
+_DROP = sa.delete(t.jobs).where(*bound(id_=_own.id), _own.state == "failed")
+
 
 def insert(connection: Connection, job: Job) -> None:
     """A new job."""
@@ -243,3 +258,18 @@ def forget_leases(connection: Connection) -> None:
 def waits(connection: Connection, now: int) -> bool:
     """Whether there is a job to take up."""
     return connection.execute(_WAITS, {"now": now}).first() is not None
+
+
+def failed(connection: Connection) -> list[Job]:
+    """Jobs that failed, everybody's."""
+    return structs(Job, connection.execute(_FAILED).all())
+
+
+def retry(connection: Connection, id_: int, now: int) -> bool:
+    """Let a job that failed go on where it was; ``False`` when there is none."""
+    return bool(connection.execute(_RETRY, {"id_": id_, "now": now}).rowcount)
+
+
+def drop(connection: Connection, id_: int) -> bool:
+    """Forget a job that failed; ``False`` when there is none."""
+    return bool(connection.execute(_DROP, {"id_": id_}).rowcount)

@@ -1,7 +1,8 @@
-"""Notices: mail that is no conversation. Each is a row that keeps what became of it."""
+"""Notices: mails and texts that are no conversation. Each is a row that keeps what became of it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import sqlalchemy as sa
@@ -11,33 +12,37 @@ from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import structs
-from hub.store.statements import bound, fields
+from hub.store.statements import among, bound, fields
 
+Medium = Literal["mail", "text"]
 NoticeState = Literal["queued", "sending", "sent", "failed", "unknown"]
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """A mail. Times are milliseconds; ``reason`` is why it failed, or why it waits."""
+    """A mail or a text. Times are milliseconds; ``reason`` is why it failed, or why it waits."""
 
     id: int
     organisation_id: int | None
+    medium: Medium
     recipient: str
+    """A mail's address, or a phone number."""
     subject: str
+    """Empty for a text."""
     text: str
     html: str | None
-    state: NoticeState
-    reason: str | None
-    attempts: int
+    state: NoticeState = "queued"
+    reason: str | None = None
+    attempts: int = 0
     due_at: int
     created_at: int
-    sent_at: int | None
+    sent_at: int | None = None
 
 
 _own = t.notices.c
 _FIELDS = fields(t.notices, Notice)
 _NOW = sa.bindparam("now", type_=t.Time)
 _FREE = sa.or_(_own.lease_until.is_(None), _own.lease_until <= _NOW)
-_READY = [_own.state == "queued", _own.due_at <= _NOW, _FREE]
+_READY = [_own.state == "queued", among(_own.medium, "media"), _own.due_at <= _NOW, _FREE]
 _INSERT = sa.insert(t.notices)
 _WAITS = sa.select(_own.id).where(*_READY).limit(1)
 _LEASE = (
@@ -77,18 +82,27 @@ _LEFT_BEHIND = (
     .where(_own.state == "sending", _FREE)
     .values(
         state="unknown",
-        reason="The hub was stopped while the mail was being handed over.",
+        reason="The hub was stopped while it was being handed over.",
         lease_token=sa.null(),
         lease_until=sa.null(),
     )
 )
 _LEFT = sa.select(_own.id).where(_own.state == "sending", _FREE).limit(1)
-_QUEUED = sa.select(sa.func.count()).where(_own.state == "queued")
+_QUEUED = sa.select(sa.func.count()).where(_own.state == "queued", *bound(medium_=_own.medium))
 _FORGET_LEASES = (
     sa.update(t.notices)
     .where(_own.state.in_(("queued", "sending")), _own.lease_until.is_not(None))
     .values(lease_until=0)
 )
+
+_ENDED = _own.state.in_(("failed", "unknown"))
+_PUT_ASIDE = sa.select(*_FIELDS).where(_ENDED).order_by(_own.id)
+_RETRY = (
+    sa.update(t.notices)
+    .where(*bound(id_=_own.id), _ENDED)
+    .values(state="queued", reason=sa.null(), attempts=0, due_at=_NOW, created_at=_NOW)
+)
+_DROP = sa.delete(t.notices).where(*bound(id_=_own.id), _ENDED)
 
 
 def queue(
@@ -106,28 +120,53 @@ def queue(
     notice = Notice(
         id=id_,
         organisation_id=organisation_id,
+        medium="mail",
         recipient=recipient,
         subject=subject,
         text=text,
         html=html,
-        state="queued",
-        reason=None,
-        attempts=0,
         due_at=now,
         created_at=now,
-        sent_at=None,
     )
     connection.execute(_INSERT, [asdict(notice)])
 
 
-def waits(connection: Connection, now: int) -> bool:
-    """Whether there is something to send, or something was left behind."""
-    return any(connection.execute(look, {"now": now}).first() for look in (_WAITS, _LEFT))
+def queue_text(
+    connection: Connection, id_: int, *, organisation_id: int, recipient: str, text: str, now: int
+) -> None:
+    """Let a text be sent to a phone once the caller's transaction is committed. Whether one can
+    be sent at all ``hub.flow.notices.Notices.queue_text`` knows."""
+    notice = Notice(
+        id=id_,
+        organisation_id=organisation_id,
+        medium="text",
+        recipient=recipient,
+        subject="",
+        text=text,
+        html=None,
+        due_at=now,
+        created_at=now,
+    )
+    connection.execute(_INSERT, [asdict(notice)])
 
 
-def lease(connection: Connection, *, token: str, now: int, until: int, limit: int) -> list[Notice]:
+def waits(connection: Connection, now: int, media: Collection[Medium]) -> bool:
+    """Whether there is something to send by these media, or something was left behind."""
+    ready = connection.execute(_WAITS, {"now": now, "media": media}).first()
+    return bool(ready or connection.execute(_LEFT, {"now": now}).first())
+
+
+def lease(
+    connection: Connection,
+    *,
+    token: str,
+    now: int,
+    until: int,
+    limit: int,
+    media: Collection[Medium],
+) -> list[Notice]:
     """Take up to ``limit`` that are due; nobody else gets them before ``until``."""
-    values = {"token": token, "now": now, "until": until, "count": limit}
+    values = {"token": token, "now": now, "until": until, "count": limit, "media": media}
     return structs(Notice, connection.execute(_LEASE, values).all())
 
 
@@ -157,11 +196,26 @@ def settle_left_behind(connection: Connection, now: int) -> None:
     connection.execute(_LEFT_BEHIND, {"now": now})
 
 
-def count_queued(connection: Connection) -> int:
+def count_queued(connection: Connection, medium: Medium) -> int:
     """How many wait."""
-    return connection.execute(_QUEUED).scalar_one()
+    return connection.execute(_QUEUED, {"medium_": medium}).scalar_one()
 
 
 def forget_leases(connection: Connection) -> None:
     """On a database of one process only: whoever held a lease is gone."""
     connection.execute(_FORGET_LEASES)
+
+
+def put_aside(connection: Connection) -> list[Notice]:
+    """Those that failed, and those of which nobody knows."""
+    return structs(Notice, connection.execute(_PUT_ASIDE).all())
+
+
+def retry(connection: Connection, id_: int, now: int) -> bool:
+    """Let one that was put aside be sent as if it were new; ``False`` when there is none."""
+    return bool(connection.execute(_RETRY, {"id_": id_, "now": now}).rowcount)
+
+
+def drop(connection: Connection, id_: int) -> bool:
+    """Forget one that was put aside; ``False`` when there is none."""
+    return bool(connection.execute(_DROP, {"id_": id_}).rowcount)

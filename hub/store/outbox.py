@@ -163,7 +163,6 @@ _FILES_TO_SEND = (
     .where(*bound(entry=t.attachments.c.entry_id), t.attachments.c.state == "ready")
     .order_by(t.attachments.c.place)
 )
-_BLOB = sa.select(t.blobs.c.sha256).where(*bound(sha256=t.blobs.c.sha256))
 
 
 def files_due(connection: Connection, now: int, limit: int) -> list[DueFile]:
@@ -174,10 +173,3 @@ def files_due(connection: Connection, now: int, limit: int) -> list[DueFile]:
 def attachments_to_send(connection: Connection, entry_id: int) -> list[tuple[int, str, str, int]]:
     """The files of an outgoing entry in order: (id, name, content type, size)."""
     return [tuple(row) for row in connection.execute(_FILES_TO_SEND, {"entry": entry_id})]
-
-
-def note_blob(connection: Connection, sha256: str, size: int, now: int) -> None:
-    """That a blob is kept; again changes nothing."""
-    if connection.execute(_BLOB, {"sha256": sha256}).first() is None:
-        row = {"sha256": sha256, "size": size, "created_at": now}
-        connection.execute(sa.insert(t.blobs), [row])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
@@ -9,7 +12,7 @@ from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import facts, struct, structs
-from hub.store.statements import bound, fields
+from hub.store.statements import among, bound, fields
 
 
 class Organisation(Struct, kw_only=True, frozen=True):
@@ -62,7 +65,7 @@ _SESSION = (
         t.users.c.deactivated_at.is_(None),
     )
 )
-_MEMBERSHIPS = (
+_MEMBERSHIP = (
     sa.select(
         t.members.c.id.label("member_id"),
         t.roles.c.name.label("role"),
@@ -72,8 +75,19 @@ _MEMBERSHIPS = (
     )
     .join(t.roles, t.roles.c.id == t.members.c.role_id)
     .join(t.organisations, t.organisations.c.id == t.members.c.organisation_id)
-    .where(*bound(user=t.members.c.user_id), t.members.c.deactivated_at.is_(None))
-    .order_by(t.organisations.c.name)
+    .where(t.members.c.deactivated_at.is_(None))
+)
+_MEMBERSHIPS = _MEMBERSHIP.where(*bound(user=t.members.c.user_id)).order_by(t.organisations.c.name)
+_WATCHING = (
+    _MEMBERSHIP.add_columns(t.sessions.c.token_hash)
+    .join(t.sessions, t.sessions.c.user_id == t.members.c.user_id)
+    .join(t.users, t.users.c.id == t.members.c.user_id)
+    .where(
+        *bound(org=t.members.c.organisation_id),
+        among(t.sessions.c.token_hash, "token_hashes"),
+        t.sessions.c.expires_at > sa.bindparam("now"),
+        t.users.c.deactivated_at.is_(None),
+    )
 )
 _MEMBERS = (
     sa.select(
@@ -113,21 +127,16 @@ def session_by_token(connection: Connection, token_hash: str, now: int) -> Sessi
 
 def memberships(connection: Connection, user_id: int) -> list[Membership]:
     """Where a user is an active member, and with what rights."""
-    found: list[Membership] = []
-    for row in connection.execute(_MEMBERSHIPS, {"user": user_id}):
-        channels = None if row.channel_ids is None else _names(row.channel_ids)
-        found.append(
-            Membership(
-                member_id=row.member_id,
-                role=row.role,
-                capabilities=_names(row.capabilities),
-                channels=channels,
-                organisation=Organisation(
-                    id=row.id, slug=row.slug, name=row.name, time_zone=row.time_zone
-                ),
-            )
-        )
-    return found
+    return [_membership(row) for row in connection.execute(_MEMBERSHIPS, {"user": user_id})]
+
+
+def watching(
+    connection: Connection, organisation_id: int, token_hashes: Iterable[str], now: int
+) -> dict[str, Membership]:
+    """What each of these sessions may in the organisation now; those that have ended, and those
+    of who is no member there any more, are left out. ``now`` in milliseconds."""
+    values = {"org": organisation_id, "token_hashes": list(token_hashes), "now": now}
+    return {row.token_hash: _membership(row) for row in connection.execute(_WATCHING, values)}
 
 
 def members_of(connection: Connection, organisation_id: int) -> list[Member]:
@@ -136,6 +145,16 @@ def members_of(connection: Connection, organisation_id: int) -> list[Member]:
     return [
         Member(id=row.id, name=row.name, email=row.email, active=bool(row.active)) for row in rows
     ]
+
+
+def _membership(row: sa.Row[Any]) -> Membership:
+    return Membership(
+        member_id=row.member_id,
+        role=row.role,
+        capabilities=_names(row.capabilities),
+        channels=None if row.channel_ids is None else _names(row.channel_ids),
+        organisation=Organisation(id=row.id, slug=row.slug, name=row.name, time_zone=row.time_zone),
+    )
 
 
 def _names(text: str) -> frozenset[str]:

@@ -17,6 +17,9 @@ metadata = sa.MetaData(
     }
 )
 
+# In the keys by which many rows are looked for at once, what differs stands first. PostgreSQL takes
+# an organisation for narrow until it has statistics, and would walk along all that is in it.
+
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # INTEGER is SQLite's rowid
 Time = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Bool = sa.Boolean(create_constraint=False)
@@ -145,6 +148,12 @@ deliveries = sa.Table(
         postgresql_where=sa.text("state IN ('quarantined', 'unverified')"),
     ),
     sa.Index("ix_deliveries_channel", "organisation_id", "channel_id", "id"),
+    sa.Index(
+        "ix_deliveries_blob",
+        "body_blob",
+        sqlite_where=sa.text("body_blob IS NOT NULL"),
+        postgresql_where=sa.text("body_blob IS NOT NULL"),
+    ),
 )
 
 # ------------------------------------------------------------------ contacts
@@ -170,7 +179,7 @@ addresses = sa.Table(
     sa.Column("display", sa.Text),
     sa.Column("verified", Bool, nullable=False),
     sa.Column("created_at", Time, nullable=False),
-    sa.UniqueConstraint("organisation_id", "scheme", "value"),
+    sa.UniqueConstraint("value", "scheme", "organisation_id"),
 )
 
 consents = sa.Table(
@@ -185,7 +194,7 @@ consents = sa.Table(
     sa.Column("how", sa.Text, nullable=False),
     sa.Column("by_member_id", Id),
     sa.Column("at", Time, nullable=False),
-    sa.Index("ix_consents_address", "organisation_id", "scheme", "value"),
+    sa.Index("ix_consents_address", "value", "scheme", "organisation_id"),
 )
 
 # ------------------------------------------------------------------ conversations
@@ -257,7 +266,8 @@ thread_channels = sa.Table(
     sa.Column("last_inbound_at", Time),
     sa.Column("last_inbound_address", sa.Text),
     sa.Column("last_inbound_own", sa.Text),
-    sa.Index("ix_thread_channels_list", "organisation_id", "channel_id", "sort_at", "thread_id"),
+    # Without a time, which every message would move.
+    sa.Index("ix_thread_channels_list", "organisation_id", "channel_id", "thread_id"),
 )
 
 entries = sa.Table(
@@ -352,6 +362,7 @@ external_ids = sa.Table(
     sa.Column("thread_id", Id),  # all three NULL while only a receipt has been seen
     sa.Column("entry_id", Id),
     sa.Column("transmission_id", Id),
+    sa.PrimaryKeyConstraint("external_id", "channel_id", "organisation_id"),
     sqlite_with_rowid=False,
 )
 
@@ -367,18 +378,11 @@ receipts = sa.Table(
     sa.Column("provider_code", sa.Text),
     sa.Column("occurred_at", Time),
     sa.Column("received_at", Time, nullable=False),
+    sa.PrimaryKeyConstraint("external_id", "channel_id", "organisation_id", "status"),
     sqlite_with_rowid=False,
 )
 
 # ------------------------------------------------------------------ files
-
-blobs = sa.Table(
-    "blobs",
-    metadata,
-    sa.Column("sha256", sa.Text, primary_key=True),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-)
 
 attachments = sa.Table(
     "attachments",
@@ -407,6 +411,12 @@ attachments = sa.Table(
         "id",
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
+    ),
+    sa.Index(
+        "ix_attachments_blob",
+        "sha256",
+        sqlite_where=sa.text("sha256 IS NOT NULL"),
+        postgresql_where=sa.text("sha256 IS NOT NULL"),
     ),
 )
 
@@ -480,6 +490,7 @@ idempotency_keys = sa.Table(
     sa.Column("request", sa.Text, nullable=False),  # digest of what was asked
     sa.Column("entry_id", Id, nullable=False),
     sa.Column("created_at", Time, nullable=False, index=True),
+    sa.PrimaryKeyConstraint("key", "member_id", "organisation_id"),
 )
 
 jobs = sa.Table(
@@ -533,6 +544,7 @@ notices = sa.Table(
     metadata,
     _id(),
     sa.Column("organisation_id", Id),
+    sa.Column("medium", sa.Text, nullable=False),  # mail, text
     sa.Column("recipient", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),

@@ -45,8 +45,10 @@ class AttachmentRow(Struct, kw_only=True, frozen=True):
     """A file of an entry."""
 
     id: int
+    organisation_id: int
     entry_id: int | None
     channel_id: str | None
+    uploaded_by: int | None
     name: str
     content_type: str
     size: int | None

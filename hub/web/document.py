@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
 from hub.edge.problems import PROBLEM
 from hub.flow.views import shapes
+from hub.web.uploads import UPLOAD_SCHEMA
 
 _ALSO = (shapes.Problem, shapes.Hello, shapes.CountsMessage, shapes.JobChanged)
 """What no route answers with by itself: errors, and what the stream sends."""
@@ -26,6 +27,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         _ALSO, ref_template="#/components/schemas/{name}"
     )
+    components["Upload"] = UPLOAD_SCHEMA
     whole["components"]["schemas"] = {**components, **whole["components"]["schemas"]}
     problem = {
         "description": "A problem, said in words",

@@ -71,6 +71,19 @@ async def resume(request: Web, org: FromPath[str], channel_id: FromPath[str]) ->
     return parts(request).presenter.channel(channel)
 
 
+@post(
+    "/channels/{channel_id:str}/check",
+    opt=right(CHANNELS),
+    status_code=HTTP_200_OK,
+    summary="Check a channel",
+)
+async def check(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> shapes.ChannelOut:
+    """Ask a channel how it is, now; it is asked by itself every few minutes."""
+    channel = _channel(request, channel_id)
+    await channel.check_health()
+    return parts(request).presenter.channel(channel.current)
+
+
 def _channel(request: Web, channel_id: str) -> Channel:
     scope = who_asks(request).scope
     channel = parts(request).channels.get(scope.organisation_id, channel_id)
@@ -81,6 +94,6 @@ def _channel(request: Web, channel_id: str) -> Channel:
 
 router = Router(
     "/api/v1/organisations/{org:str}",
-    route_handlers=[list_members, list_channels, pause, resume],
+    route_handlers=[list_members, list_channels, pause, resume, check],
     tags=["Organisation"],
 )

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
 
-from hub.edge.guards import Who
 from hub.edge.sessions import Sessions
 from hub.flow.channels import Channels
 from hub.flow.compose import Composer
@@ -46,10 +45,6 @@ class Parts(Protocol):
         self, organisation_id: int, channel_id: str, reason: str | None
     ) -> None:
         """Stop a channel's sending, or let it go on (``None``); kept over restarts."""
-        ...
-
-    async def still_may(self, who: Who) -> bool:
-        """Whether a session still is what it was when the guard looked."""
         ...
 
     async def warnings(self) -> list[str]:

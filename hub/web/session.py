@@ -52,7 +52,9 @@ async def sign_in(
 @delete("/session", opt=right(SIGNED_IN), status_code=HTTP_204_NO_CONTENT, summary="Sign out")
 async def sign_out(request: Request[Any, Any, State]) -> Response[None]:
     """End the session."""
-    await parts(request).sessions.sign_out(who_asks(request).token)
+    hub = parts(request)
+    await hub.sessions.sign_out(who_asks(request).token)
+    hub.stream.look()
     response: Response[None] = Response(None, status_code=HTTP_204_NO_CONTENT)
     response.delete_cookie(COOKIE, path="/")
     return response

@@ -7,7 +7,6 @@ import contextlib
 from typing import Annotated, Any, Literal
 
 import msgspec
-import structlog
 from litestar import Request, Response, Router, WebSocket, get, websocket
 from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
@@ -16,17 +15,15 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from hub.edge.guards import Who, right, who_asks
-from hub.flow.stream import Subscriber
+from hub.edge.sessions import token_hash
+from hub.flow.stream import Pass, Subscriber
 from hub.flow.views import shapes
 from hub.rules.rights import VIEW
 from hub.web.parts import parts
 from hub.web.threads import filter_of
 
 LONGEST_WAIT = 25.0
-CHECK_EVERY = 30.0
-"""Seconds after which a socket's session is asked for again."""
 _json = msgspec.json.Encoder()
-log = structlog.get_logger()
 Changes = shapes.StreamFrame | shapes.Reload
 
 
@@ -52,9 +49,11 @@ _said = msgspec.json.Decoder(FromClient)
 async def stream(
     socket: WebSocket[Any, Any, State], org: FromPath[str], since: FromQuery[int | None] = None
 ) -> None:
-    """``hello`` with the position, what was missed since ``since``, then frames as they come."""
+    """``hello`` with the position, what was missed since ``since``, then frames as they come. It
+    ends when the session ends, or when the member's rights are no longer what they were."""
     hub, who = parts(socket), who_asks(socket)
-    subscriber = Subscriber(who.member.organisation, who.scope, who.member.member_id)
+    member = who.member
+    subscriber = Subscriber(member.organisation, who.scope, member.member_id, by=_pass(who))
     await socket.accept()
     async with hub.stream.subscribed(subscriber):
         await _send(socket, _json.encode(shapes.Hello(position=subscriber.start)))
@@ -64,7 +63,6 @@ async def stream(
         tasks = [
             asyncio.create_task(_push(socket, subscriber)),
             asyncio.create_task(_listen(socket, subscriber, who)),
-            asyncio.create_task(_watch(socket, who)),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -101,16 +99,8 @@ async def _listen(socket: WebSocket[Any, Any, State], subscriber: Subscriber, wh
             subscriber.offer(b'{"type":"pong"}')
 
 
-async def _watch(socket: WebSocket[Any, Any, State], who: Who) -> None:
-    """End the stream when the session, the membership or its rights have changed."""
-    hub = parts(socket)
-    while True:
-        await asyncio.sleep(CHECK_EVERY)
-        try:
-            if not await hub.still_may(who):
-                return
-        except Exception as error:  # noqa: BLE001 — the database is away: ask again later
-            log.warning("stream.not_checked", error=type(error).__name__)
+def _pass(who: Who) -> Pass:
+    return Pass(token_hash(who.token), who.member)
 
 
 @get(
@@ -133,7 +123,9 @@ async def changes(
     if nothing came in time. While ``to`` moves on, there may be more."""
     hub, who = parts(request), who_asks(request)
     member = who.member
-    subscriber = Subscriber(member.organisation, who.scope, member.member_id, only_frames=True)
+    subscriber = Subscriber(
+        member.organisation, who.scope, member.member_id, only_frames=True, by=_pass(who)
+    )
     async with hub.stream.subscribed(subscriber):
         frames = await hub.stream.missed(subscriber, since)
         if frames:

@@ -19,7 +19,14 @@ from litestar.types import Receive, Scope, Send
 from hub.edge.guards import Guard
 from hub.edge.problems import PROBLEM, ProblemError, problem_of, told
 from hub.flow.channels import Channels
-from hub.flow.host import Channel, FailedChannel, HookTimeout, LoopsExhausted, PluginFault
+from hub.flow.host import (
+    Channel,
+    ChannelGone,
+    FailedChannel,
+    HookTimeout,
+    LoopsExhausted,
+    PluginFault,
+)
 from hub.flow.intake import Intake, Taken, UnverifiedFull
 from hub.flow.writer import Unavailable
 from hub.plugin import Delivery, HookError, Malformed, Reply, RouteReply, RouteRequest
@@ -169,6 +176,8 @@ class Webhooks:
             return _problem(ProblemError(400, error.detail))
         except HookError as error:
             return _problem(ProblemError(422, error.detail, code=type(error).__name__.lower()))
+        except ChannelGone:
+            return _problem(ProblemError(404, "There is no channel at this address."))
         except (PluginFault, HookTimeout, LoopsExhausted):
             return _problem(ProblemError(502, "The channel's plugin failed; it was logged."))
 

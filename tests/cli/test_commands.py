@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
+from tests.host.unruly import ENVIRON
+
 MISTAKEN = """\
 [hub]
 prot = 8000
@@ -66,6 +68,41 @@ def test_a_configuration_without_mistakes(tmp_path: Path) -> None:
     done = hub(tmp_path, "check")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "hub.toml is fine: 1 channel.\n"
+
+
+TEXTS = """\
+[[channels]]
+id = "phone"
+plugin = "{plugin}"
+[channels.settings]
+{settings}
+
+[[notices.texts]]
+channel = "phone"
+from = "+15550109999"
+"""
+
+
+def test_texts_need_a_channel_that_reaches_phones(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text(TEXTS.format(plugin="unruly-pages", settings='token = "a-long-token"'))
+    done = hub(tmp_path, "check", **ENVIRON)
+    assert done.returncode == 2
+    assert done.stderr == (
+        'hub.toml:8: [[notices.texts]] 1: channel: channel "phone" cannot send to a phone\n'
+    )
+    done = hub(tmp_path, "serve", "--port", "0", **ENVIRON)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'hub: [[notices.texts]]: channel "phone" cannot send to a phone'
+    )
+    path.write_text(TEXTS.format(plugin="simulator", settings=""))
+    assert hub(tmp_path, "check").returncode == 0
+    done = hub(tmp_path, "serve", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'hub: [[notices.texts]]: +15550109999 is no own address of channel "phone"'
+    )
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

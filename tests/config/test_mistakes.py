@@ -117,6 +117,42 @@ plugin = "sms-twilio"
             "hub.toml:4: [notices]: tls: expected one of starttls, tls, none",
         ),
         (
+            "[notices]\ntexts = 'sms'",
+            "hub.toml:2: [notices]: texts: expected tables in double brackets: [[notices.texts]]",
+        ),
+        (
+            "[[notices.texts]]\nfrom = '+1'",
+            "hub.toml:1: [[notices.texts]] 1: channel: missing",
+        ),
+        (
+            "[[channels]]\nid = 'sms'\nplugin = 'p'\n[[notices.texts]]\nchannel = 'sm'",
+            (
+                "hub.toml:5: [[notices.texts]] 1: channel: main has no channel with this id; "
+                'did you mean "sms"?'
+            ),
+        ),
+        (
+            (
+                "[[channels]]\nid = 'sms'\nplugin = 'p'\nenabled = false\n"
+                "[[notices.texts]]\nchannel = 'sms'"
+            ),
+            "hub.toml:6: [[notices.texts]] 1: channel: the channel is switched off",
+        ),
+        (
+            (
+                "[[channels]]\nid = 'sms'\nplugin = 'p'\n"
+                "[[notices.texts]]\nchannel = 'sms'\n[[notices.texts]]\nchannel = 'sms'"
+            ),
+            "hub.toml:6: [[notices.texts]] 2: main has one already",
+        ),
+        (
+            (
+                "[[organisations]]\nslug = 'a'\n[[organisations]]\nslug = 'b'\n"
+                "[[notices.texts]]\nchannel = 'c'"
+            ),
+            "hub.toml:5: [[notices.texts]] 1: organisation: missing; known: a, b",
+        ),
+        (
             "[[organisations]]\nslug = 'North East'",
             (
                 'hub.toml:2: organisation "North East": slug: expected lower-case letters and '

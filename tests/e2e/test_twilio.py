@@ -18,7 +18,7 @@ from tests import books, recorded
 from tests.e2e.conftest import RECORDED_TO
 from tests.hubs import Client, wait_for
 from tests.standins.hub import TwilioHub
-from tests.standins.twilio import ACCOUNT, API, NUMBER, STORE, Refuse, Stored, TwilioStandIn
+from tests.standins.twilio import ACCOUNT, API, NUMBER, STORE, Answer, Refuse, Stored, TwilioStandIn
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -369,6 +369,36 @@ def unanswered(hub: TwilioHub) -> dict[str, dict[str, Any]]:
     made = {phone: write(client, phone, "Did you get this?") for phone in (HANGS, BABBLES)}
     client.close()
     return made
+
+
+@pytest.mark.feature("OPER-03")
+def test_what_nobody_knows_is_asked_after_a_pause(
+    twilio: TwilioStandIn, client: Client, database: str, phone: str
+) -> None:
+    """A channel that sends nothing at the moment when it would be asked is asked when it does."""
+    own = t.transmissions.c
+
+    def due() -> int:
+        statement = sa.select(own.due_at).where(own.entry_id == int(made["id"]))
+        return asyncio.run(books.read(database, lambda one: one.execute(statement).scalar_one()))
+
+    def come() -> None:
+        """Let the time come at which it is asked."""
+        statement = sa.update(own.id.table).where(own.entry_id == int(made["id"])).values(due_at=1)
+        asyncio.run(books.write(database, lambda one: one.execute(statement)))
+
+    twilio.moods[phone] = Answer(b"<html>Welcome</html>")
+    made = write(client, phone, "Is it there?")
+    until(client, made, "unknown")
+    client.post("channels/sms/pause")
+    come()
+    wait_for(lambda: due() > 1, what="that it is put off", limit=60)
+    assert due() < (time.time() + 3600) * 1000, "not for ever"
+    assert entry(client, made)["status"] == "unknown"
+    client.post("channels/sms/resume")
+    come()
+    until(client, made, "queued", limit=60)
+    assert len(sent_to(twilio, phone)) == 1
 
 
 # ---- who posts what

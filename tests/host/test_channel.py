@@ -4,6 +4,7 @@ and carries no secret."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import threading
@@ -28,6 +29,7 @@ from hub.plugin import (
     Health,
     Item,
     Malformed,
+    Message,
     Permanent,
     Temporary,
     Unverified,
@@ -37,6 +39,12 @@ from tests.host.unruly import TOKEN, delivery, leaks, outbound, until
 
 pytestmark = pytest.mark.feature("PLUG-04")
 
+OUTCOMES = {
+    "raise": PluginFault,
+    "cancel": PluginFault,
+    "malformed": Malformed,
+    "hang": HookTimeout,
+}
 ITEM = Item(direction="in", text="hello")
 
 
@@ -140,6 +148,36 @@ async def test_an_error_that_is_made_wrongly_is_still_understood(odd: Channel) -
     with pytest.raises(Temporary) as later:
         await odd.send(outbound("later"))
     assert later.value.retry_after == 0.1, "taken from a header, it is a text"
+
+
+async def test_each_of_many_calls_at_once_gets_its_own_answer(
+    odd: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go over to the channel's thread together, and their answers come back together."""
+    monkeypatch.setattr(channel, "FAULTS", 10_000)
+    kinds = ("message", "raise", "malformed", "hang", "cancel", "given up")
+
+    async def call(number: int) -> None:
+        kind = kinds[number % len(kinds)]
+        task = asyncio.create_task(odd.ingest(delivery(kind, id=str(number))))
+        if kind == "given up":
+            await asyncio.sleep(number % 4 * 0.0005)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            return
+        ingested = await task
+        if kind == "message":
+            assert ingested.result is not None, ingested.error
+            (event,) = ingested.result.events
+            assert isinstance(event, Message)
+            assert event.external_id == str(number)
+        else:
+            assert isinstance(ingested.error, OUTCOMES[kind]), (number, ingested)
+
+    for first in range(0, 600, 150):
+        await asyncio.gather(*(call(number) for number in range(first, first + 150)))
+    await works(odd)
 
 
 # ---------------------------------------------------------------------- blocked threads
@@ -331,8 +369,8 @@ async def test_no_secret_gets_out_by_an_error(odd: Channel) -> None:
                 await odd.send(outbound("raise"))
             said.append(str(fault.value))
         said.append(odd.health.reason or "")
-        odd.say(await odd.check_health())
-        said.append(odd.health.reason or "")
+        await odd.check_health()
+        said.append(odd._found.reason or "")
     assert len(logs) >= 3
     assert all("***" in text for text in said), said
     assert not leaks("\n".join([*said, *map(str, logs)]))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, event
 
 from hub.flow.record import world
 from hub.rules import commands as c
+from hub.rules.content import Content
 from hub.store import contacts, inbox, journal, outbox, timeline
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
@@ -25,6 +26,27 @@ EVERYBODY = Scope(1)
 READ = c.ReadThread(organisation_id=1, at=1, thread_id=1, up_to=1)
 ACCEPTED = c.SendAccepted(
     organisation_id=1, at=1, transmission_id=1, token="t", external_ids=("a",), status="sent"
+)
+NOTE = c.AddNote(
+    organisation_id=1,
+    at=1,
+    entry_id=2,
+    thread_id=1,
+    by_member_id=1,
+    content=Content(text="called back"),
+    preview="called back",
+    idempotency_key="k",
+    request="r",
+)
+OPTS_OUT = c.ChangeConsent(
+    organisation_id=1,
+    at=1,
+    entry_id=3,
+    channel_id="sms",
+    address=c.AddressOf(scheme="phone", value="+15550100002"),
+    own_address="",
+    state="out",
+    how="STOP",
 )
 INDEXES = {
     **{(status, filter_): "unread" for status in STATUSES for filter_ in ("unread",)},
@@ -77,12 +99,15 @@ def walks(steps: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("after", [None, (1, 1)])
 @pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
-def test_each_filter_has_its_index(engine: sa.Engine, status: str, filter_: str) -> None:
+def test_each_filter_has_its_index(
+    engine: sa.Engine, status: str, filter_: str, after: tuple[int, int] | None
+) -> None:
     wanted = Filter(status=status, filter=filter_, me=7)
 
     def page(connection: Connection) -> Any:
-        return inbox.inbox_page(connection, EVERYBODY, wanted, limit=50, after=(1, 1))
+        return inbox.inbox_page(connection, EVERYBODY, wanted, limit=50, after=after)
 
     steps = plans(engine, page)
     assert f"ix_threads_{INDEXES[status, filter_]} " in steps[0]
@@ -114,10 +139,14 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
         for statement in (
-            "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
-            " VALUES (1, 'main', 'Main', 'UTC', 0)",
-            "INSERT INTO contacts (id, organisation_id, created_at)"
-            " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number",
+            (
+                "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
+                " VALUES (1, 'main', 'Main', 'UTC', 0)"
+            ),
+            (
+                "INSERT INTO contacts (id, organisation_id, created_at)"
+                " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number"
+            ),
             MANY,
             "ANALYZE",
             "SET plan_cache_mode = force_generic_plan",  # as for a statement that is asked often
@@ -136,6 +165,23 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
             seen[status, filter_] = scan.partition("ix_threads_")[2].split()[0]
     await engine.dispose()
     assert seen == INDEXES
+
+
+async def test_the_writer_goes_by_whole_keys_before_anything_is_counted(postgres_url: str) -> None:
+    """Without statistics PostgreSQL takes an organisation for as small as a row, and would walk
+    along all that it has."""
+    database = Database(postgres_url)
+    await migrate(database)
+    engine = database.writing_engine()
+    async with engine.connect() as connection:
+        steps = await connection.run_sync(
+            plans_on_postgresql,
+            lambda one: world.load(one, [message(1), message(2), READ, ACCEPTED, NOTE, OPTS_OUT]),
+        )
+    await engine.dispose()
+    assert len([step for step in steps if "Index Cond" in step]) >= 8
+    assert [step for step in steps if "Seq Scan" in step] == []
+    assert [step for step in steps if "Filter" in step and "ANY" in step] == []
 
 
 def plans_on_postgresql(connection: Connection, work: Callable[[Connection], Any]) -> list[str]:
@@ -177,7 +223,7 @@ LIMITED = Scope(1, frozenset({"sms", "email"}))
             "(thread_id=? AND sort_at<?)",
         ),
         (lambda one: contacts.addresses_of(one, [1, 2]), "(contact_id=?)"),
-        (lambda one: contacts.consents_of(one, 1, []), "scheme=? AND value=?"),
+        (lambda one: contacts.consents_of(one, 1, []), "value=? AND scheme=?"),
         (lambda one: world.load(one, [message(1), READ, ACCEPTED]), "SEARCH"),
     ],
 )

@@ -1,7 +1,7 @@
 """A hub with work in the background, as a process that may be killed at any moment.
 
-``python -m tests.machinery.process busy`` keeps making work besides; ``idle`` only does what is
-there. Whatever is to be done once leaves a mark, and so does what makes it.
+Busy, it keeps making work besides; idle, it only does what is there. Whatever is to be done once
+leaves a mark, and so does what makes it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -113,8 +112,7 @@ async def keep_busy(hub: Hub) -> None:
         await asyncio.sleep(chance.random() / 50)
 
 
-async def main(busy: bool) -> None:
-    """Run until killed."""
+async def _work(busy: bool) -> None:
     hub = Hub(load(None, os.environ), os.environ)
     register(hub)
     await hub.start()
@@ -122,5 +120,6 @@ async def main(busy: bool) -> None:
     await (keep_busy(hub) if busy else asyncio.Event().wait())
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] == "busy"))
+def run(arguments: Sequence[str]) -> None:
+    """Run until killed."""
+    asyncio.run(_work(arguments[0] == "busy"))

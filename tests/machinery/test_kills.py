@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -24,22 +22,24 @@ from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.migrate import migrate
 from tests import books
+from tests.forks import HUB, Forker, Process
 from tests.hubs import wait_for
 from tests.machinery.conftest import marks, scratch
-from tests.machinery.process import STEPS
+from tests.machinery.process import STEPS, TIMER
 
-ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("HUB_KILLS", "12"))
 LONGEST_LIFE = 1.5
 KILLED_EARLY = 0.2
 """How many of the kills come while the process starts."""
+LONGEST_START = 0.4
 SETTLE_LIMIT = 60.0
 
 
 class Worker:
     """A process of the test's own; ``start`` it again after each ``kill``."""
 
-    def __init__(self, folder: Path, url: str, number: int) -> None:
+    def __init__(self, forker: Forker, folder: Path, url: str, number: int) -> None:
+        self._forker = forker
         self._folder = folder / str(number)
         self._folder.mkdir()
         self._output = self._folder / "output.txt"
@@ -49,20 +49,13 @@ class Worker:
             "HUB_DATABASE_URL": url,
             "HUB_LEASE_MS": "700",
             "HUB_ADMIN_PASSWORD": "correct-horse-battery",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "",  # it is started many times
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def start(self, how: str = "busy") -> None:
-        with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.machinery.process", how],
-                cwd=self._folder,
-                env=self._environ,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = self._forker.start(
+            [how], folder=self._folder, environ=self._environ, output=self._output
+        )
 
     def ready(self) -> None:
         wait_for(self._is_ready, what="a worker's start", limit=40)
@@ -80,38 +73,41 @@ class Worker:
 
 @pytest.mark.timeout(120 + KILLS * 12)
 @pytest.mark.feature("OPER-03")
-def test_whatever_dies_everything_is_done_once(database_url: str, tmp_path: Path) -> None:
+def test_killed_at_random_consumers_see_every_change_once_and_timers_and_jobs_end(
+    database_url: str, tmp_path: Path
+) -> None:
     seed = int(os.environ.get("HUB_KILL_SEED") or random.SystemRandom().getrandbits(32))
     print(f"HUB_KILL_SEED={seed}")  # shown when the test fails
     chance = random.Random(seed)
     asyncio.run(migrate(Database(database_url)))
     asyncio.run(books.write(database_url, scratch.create_all))
     number = 1 if database_url.startswith("sqlite") else 2
-    workers = [Worker(tmp_path, database_url, place) for place in range(number)]
-    try:
-        for worker in workers:
-            worker.start()
-        for _ in range(KILLS):
-            worker = chance.choice(workers)
-            if chance.random() < KILLED_EARLY:
-                time.sleep(chance.uniform(0, 1))
-            else:
+    with Forker("tests.machinery.process", "run", HUB) as forker:
+        workers = [Worker(forker, tmp_path, database_url, place) for place in range(number)]
+        try:
+            for worker in workers:
+                worker.start()
+            for _ in range(KILLS):
+                worker = chance.choice(workers)
+                if chance.random() < KILLED_EARLY:
+                    time.sleep(chance.uniform(0, LONGEST_START))
+                else:
+                    worker.ready()
+                    time.sleep(chance.uniform(0, LONGEST_LIFE))
+                worker.kill()
+                worker.start()
+            for worker in workers:
                 worker.ready()
-                time.sleep(chance.uniform(0, LONGEST_LIFE))
-            worker.kill()
-            worker.start()
-        for worker in workers:
-            worker.ready()
-            worker.kill()
-            worker.start("idle")
-        wait_for(
-            lambda: asyncio.run(books.read(database_url, _settled)),
-            what="the end of all work",
-            limit=SETTLE_LIMIT,
-        )
-    finally:
-        for worker in workers:
-            worker.kill()
+                worker.kill()
+                worker.start("idle")
+            wait_for(
+                lambda: asyncio.run(books.read(database_url, _settled)),
+                what="the end of all work",
+                limit=SETTLE_LIMIT,
+            )
+        finally:
+            for worker in workers:
+                worker.kill()
     asyncio.run(books.read(database_url, _check))
 
 
@@ -119,7 +115,7 @@ def _settled(connection: Connection) -> bool:
     head = connection.scalar(sa.select(sa.func.max(t.organisations.c.position)))
     behind = sa.select(sa.func.count()).where(t.consumers.c.position < head)
     unfinished = sa.select(sa.func.count()).where(t.jobs.c.finished_at.is_(None))
-    due = sa.select(sa.func.count()).select_from(t.due)
+    due = sa.select(sa.func.count()).where(t.due.c.kind == TIMER.kind)
     return not any(connection.scalar(count) for count in (behind, unfinished, due))
 
 

@@ -6,22 +6,25 @@ import asyncio
 import email
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from email.message import Message
 from email.policy import default
 from typing import Any, Literal
 
 import pytest
+import sqlalchemy as sa
 import trustme
 from aiosmtpd import smtp
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 from hub.config import MailConfig
+from hub.flow.channels import Channels
 from hub.flow.host import now_ms
-from hub.flow.notices import Notices, sender
+from hub.flow.notices import Notices, Texter, sender
 from hub.flow.notices.mail import Mailer
 from hub.plugin import Secret
+from hub.rules.states import Refusal
 from hub.store import notices as store
 from hub.store import tables as t
 from tests.machinery.conftest import ORG, Rig, until
@@ -115,12 +118,17 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "IDLE", 0.02)
 
 
+def nobody(rig: Rig) -> Texter:
+    """No channel is set for texts."""
+    return Texter(rig.database, Channels(), {})
+
+
 @asynccontextmanager
 async def sending(rig: Rig, config: MailConfig | None) -> AsyncIterator[Notices]:
     trust = ssl.create_default_context()
     AUTHORITY.configure_trust(trust)
     mailer = None if config is None else Mailer(config, tls=trust)
-    notices = Notices(rig.database, rig.writer, mailer)
+    notices = Notices(rig.database, rig.writer, mailer, nobody(rig))
     await notices.start()
     try:
         yield notices
@@ -194,7 +202,7 @@ async def test_a_login(rig: Rig) -> None:
 
 async def test_a_certificate_nobody_trusts_is_given_nothing(rig: Rig) -> None:
     async with post("starttls") as (mind, config):
-        notices = Notices(rig.database, rig.writer, Mailer(config()))
+        notices = Notices(rig.database, rig.writer, Mailer(config()), nobody(rig))
         await notices.start()
         await queue(rig, "ben@example.com")
         told = await until(notices.trouble)
@@ -253,7 +261,9 @@ async def test_one_whose_process_died_while_it_was_handed_over_is_unknown(rig: R
     id_, leased = await queue(rig, "ben@example.com"), await queue(rig, "ben@example.com")
 
     def die(connection: store.Connection) -> None:
-        store.lease(connection, token="dead", now=now_ms(), until=now_ms() + 200, limit=2)
+        store.lease(
+            connection, token="dead", now=now_ms(), until=now_ms() + 200, limit=2, media=["mail"]
+        )
         assert store.start(connection, id_, "dead")
 
     await rig.write(die)
@@ -277,9 +287,9 @@ async def test_without_a_mail_server_they_wait_and_it_is_said(
 ) -> None:
     looked, logged, waits = asyncio.Event(), list[str](), store.waits
 
-    def look(connection: store.Connection, now: int) -> bool:
+    def look(connection: store.Connection, now: int, media: Collection[store.Medium]) -> bool:
         loop.call_soon_threadsafe(looked.set)
-        return waits(connection, now)
+        return waits(connection, now, media)
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(store, "waits", look)
@@ -304,7 +314,9 @@ async def test_one_that_another_process_has_taken_over_is_not_handed_over(rig: R
     now = now_ms()
 
     def lease(token: str, at: int) -> Callable[[store.Connection], list[store.Notice]]:
-        return lambda connection: store.lease(connection, token=token, now=at, until=at, limit=1)
+        return lambda connection: store.lease(
+            connection, token=token, now=at, until=at, limit=1, media=["mail"]
+        )
 
     (notice,) = await rig.write(lease("slow", now))
 
@@ -321,3 +333,27 @@ async def test_one_that_another_process_has_taken_over_is_not_handed_over(rig: R
     )
     (row,) = await rig.rows(t.notices)
     assert row.state == "queued", "who is late settles nothing"
+
+
+async def test_a_text_that_nobody_could_send_is_refused_where_it_is_asked_for(rig: Rig) -> None:
+    async with sending(rig, None) as notices:
+        id_ = rig.ids.new()
+        with pytest.raises(Refusal, match=r"no channel is set.*\[\[notices\.texts\]\]"):
+            await rig.write(
+                lambda connection: notices.queue_text(
+                    connection, id_, organisation_id=ORG, recipient="+1", text="1", now=now_ms()
+                )
+            )
+        assert await rig.rows(t.notices) == []
+        # One that was queued while there was a channel is given up after a while.
+        await rig.write(
+            lambda connection: store.queue_text(
+                connection, id_, organisation_id=ORG, recipient="+1", text="1", now=now_ms()
+            )
+        )
+        told = await until(notices.trouble)
+        assert told.startswith("1 notices wait to be texted: Of this organisation no channel is")
+        old = sa.update(t.notices).values(created_at=now_ms() - 3_600_000)
+        await rig.write(lambda connection: connection.execute(old).rowcount)
+        assert (await ended(rig, id_)).state == "failed"
+        assert await notices.trouble() is None

@@ -21,8 +21,9 @@ def test_notices_that_cannot_be_mailed_are_told_of_in_health() -> None:
         assert warnings() == []
         with contextlib.closing(sqlite3.connect(hub.folder / "data" / "hub.db")) as database:
             database.execute(
-                "INSERT INTO notices (id, recipient, subject, text, state, attempts, due_at, "
-                "created_at) VALUES (1, 'ben@example.com', 'Welcome', 'Hello', 'queued', 0, 0, 0)"
+                "INSERT INTO notices (id, medium, recipient, subject, text, state, attempts, "
+                "due_at, created_at) VALUES (1, 'mail', 'ben@example.com', 'Welcome', 'Hello', "
+                "'queued', 0, 0, 0)"
             )
             database.commit()
         (told,) = wait_for(warnings)

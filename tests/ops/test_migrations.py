@@ -23,6 +23,8 @@ from hub.store.scope import Scope
 from tests import books
 
 SCRIPTS = Path(hub.store.migrate.__file__).parent / "migrations"
+GONE = {"blobs"}
+"""Tables that a later revision has taken away."""
 
 
 def _config() -> Config:
@@ -83,7 +85,9 @@ async def test_they_make_it_to_the_letter(tmp_path: Path) -> None:
     """What Alembic does not compare: conditions of indexes, tables without a rowid."""
 
     def schema(connection: sa.Connection) -> dict[str, str]:
-        statement = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        statement = (
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        )
         rows = connection.execute(sa.text(statement)).all()
         return {
             name: " ".join(sql.split())
@@ -153,8 +157,8 @@ async def test_an_upgrade_keeps_every_row(database: Database, revision: str) -> 
     before = await on(database, fill)
     assert await migrate(database) == revision
     after = await on(database, read)
-    for table, (row,) in before.items():
-        (kept,) = after[table]
+    for table in {*before} - GONE:
+        ((row,), (kept,)) = before[table], after[table]
         assert {name: kept[name] for name in row if name in kept} == {
             name: value for name, value in row.items() if name in kept
         }

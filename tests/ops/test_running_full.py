@@ -57,6 +57,12 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
             assert refused.headers["content-type"] == "application/problem+json"
             assert refused.headers["retry-after"] == "5"
             assert deliver(hub, 3, text="x" * 100_000).status_code == 503, "the blob store"
+            upload = client.http.post(
+                client.path("attachments"), files={"file": ("a.bin", b"x" * 3_000_000)}
+            )
+            assert upload.status_code == 507
+            assert "disk is full" in upload.json()["detail"]
+            assert list((tmp_path / "data" / "blobs" / "incoming").iterdir()) == []
             for _ in range(3):  # and it does not forget while nobody writes
                 ready = httpx2.get(f"{hub.base_url}/readyz")
                 assert ready.status_code == 503

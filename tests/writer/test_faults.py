@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.util import await_only
 
 from hub.flow.record import Outcome
 from hub.flow.writer import Unavailable, Writer, lanes
 from hub.store import tables as t
-from hub.store.database import Database, ReadTooLong
+from hub.store.database import Database, ReadTooLong, shrink_log
 from hub.store.migrate import migrate
 from tests import books
 from tests.hubs import wait_for
@@ -51,7 +53,9 @@ def wrong(connection: Connection) -> None:
 
 
 @pytest.mark.feature("OPER-03")
-async def test_one_wrong_item_fails_alone(writer: Writer, ready_url: str) -> None:
+async def test_a_batch_is_bisected_and_one_wrong_item_fails_alone(
+    writer: Writer, ready_url: str
+) -> None:
     asked: list[Any] = [writer.record(message(number)) for number in range(20)]
     asked.insert(7, writer.execute(wrong))
     asked.insert(13, writer.execute(wrong))
@@ -83,7 +87,7 @@ async def test_a_function_sees_and_takes_back_what_its_commands_did(
 
 @pytest.mark.parametrize("breaks", [["after"], ["before"], ["before", "after"], ["before"] * 3])
 @pytest.mark.feature("OPER-03")
-async def test_a_commit_in_doubt_is_settled(postgres_url: str, breaks: list[Break]) -> None:
+async def test_an_ambiguous_commit_is_settled(postgres_url: str, breaks: list[Break]) -> None:
     await migrate(Database(postgres_url))
     await books.write(postgres_url, machine.prepare)
     async with wire_to(postgres_url) as (wire, url), writer_on(url) as writer:
@@ -102,7 +106,7 @@ async def test_a_commit_in_doubt_is_settled(postgres_url: str, breaks: list[Brea
 
 
 @pytest.mark.feature("OPER-03")
-async def test_postgresql_restarted_under_load() -> None:
+async def test_postgresql_restarted_under_load_loses_nothing_answered() -> None:
     programs = find_postgres()
     if programs is None:
         pytest.skip("PostgreSQL is missing")
@@ -191,7 +195,107 @@ async def test_the_log_is_cut_when_there_is_time(tmp_path: Path) -> None:
     assert await books.read(url, count) == 201
 
 
-async def test_a_read_that_takes_too_long_is_ended(ready_url: str) -> None:
+async def test_the_log_stays_small_under_readers_and_is_cut_when_they_end(tmp_path: Path) -> None:
+    """A snapshot that is open keeps the log; one after another, as readers come, does not."""
+    url = f"sqlite:///{tmp_path / 'hub.db'}"
+    await migrate(Database(url))
+    await books.write(url, machine.prepare)
+    log = tmp_path / "hub.db-wal"
+    reading = Database(url)
+    opened, may_end = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> int:
+        before = count(connection)
+        opened.set()
+        may_end.wait(60)
+        assert count(connection) == before, "a read sees one moment"
+        return before
+
+    async with writer_on(url) as writer:
+        for number in range(50):
+            await writer.record(message(number))
+        holding = asyncio.create_task(reading.read(hold))
+        await asyncio.to_thread(opened.wait)
+        engine = Database(url).sync_engine()
+        for number in range(50, 100):
+            await writer.record(message(number))
+        kept = log.stat().st_size
+        assert kept > 0
+        async with asyncio.timeout(8):  # it cannot, and does not wait as long as a writer would
+            await asyncio.to_thread(shrink_log, engine)
+        assert log.stat().st_size == kept
+        may_end.set()
+        assert await holding == 50
+        await asyncio.to_thread(wait_for, lambda: _cut(engine, log), what="an empty log")
+        engine.dispose()
+        assert await writer.record(message(1_000)) == [2_000]
+    await reading.close()
+
+
+def _cut(engine: sa.Engine, log: Path) -> bool:
+    shrink_log(engine)
+    return log.stat().st_size == 0
+
+
+async def test_a_log_that_cannot_be_cut_for_want_of_space_ends_nothing(tmp_path: Path) -> None:
+    """The disk is full for the database while the log is written back into it."""
+    url = f"sqlite:///{tmp_path / 'hub.db'}"
+    await migrate(Database(url))
+    await books.write(url, machine.prepare)
+    log = tmp_path / "hub.db-wal"
+    async with writer_on(url) as writer:
+        for number in range(50):
+            await writer.record(message(number))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        engine = Database(url).sync_engine()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+        try:
+            shrink_log(engine)
+            assert log.stat().st_size > 0, "it was not cut"
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        with engine.connect() as connection:
+            timeout = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+        assert timeout == 10_000, "and whoever writes next waits for others as before"
+        engine.dispose()
+        assert await writer.record(message(1_000)) == [2_000]
+        await asyncio.to_thread(wait_for, lambda: log.stat().st_size == 0, what="an empty log")
+    assert await books.read(url, count) == 51
+
+
+async def test_a_read_sees_one_moment_and_the_position_that_belongs_to_it(
+    writer: Writer, ready_url: str
+) -> None:
+    """What is committed while a read goes on is in none of what it reads."""
+    await writer.record(message(1))
+    loop = asyncio.get_running_loop()
+    database = Database(ready_url)
+
+    def position(connection: Connection) -> int:
+        own = t.organisations.c
+        return connection.execute(sa.select(own.position).where(own.id == 1)).scalar_one()
+
+    def look(connection: Connection) -> tuple[int, int]:
+        before = position(connection)
+        on_loop = database.dialect == "postgresql"  # where the read is a task of the loop
+        writing = asyncio.run_coroutine_threadsafe(writer.record(message(2)), loop)
+        if on_loop:
+            await_only(asyncio.wrap_future(writing))
+        else:
+            writing.result(30)
+        return before, count(connection)
+
+    before, seen = await database.read(look)
+    assert (await database.read(count), seen) == (2, 1)
+    lines = await database.read(lambda connection: books.rows(connection, t.journal))
+    assert before == max(line.position for line in lines if line.entry_id == 1_001)
+    assert await database.read(position) > before
+    await database.close()
+
+
+async def test_a_reader_that_holds_a_snapshot_too_long_is_ended_with_a_clear_error(
+    ready_url: str,
+) -> None:
     database = Database(ready_url, longest_read=0.3)
     endless = {
         "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "

@@ -46,7 +46,7 @@ def named(name: str) -> Any:
 
 
 @given(st.lists(st.booleans(), max_size=700))
-def test_each_lane_is_first_in_first_out_and_gets_its_share(asked: list[bool]) -> None:
+def test_two_lanes_each_first_in_first_out_and_each_with_its_share(asked: list[bool]) -> None:
     waiting = Lanes()
     works = [(named(str(number)), bulk) for number, bulk in enumerate(asked)]
     for work, bulk in works:
@@ -80,7 +80,7 @@ def test_a_batch_is_bounded_by_bytes_and_never_empty(sizes: list[int]) -> None:
     assert taken == len(sizes)
 
 
-def test_too_many_are_refused_and_room_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bounds_too_many_are_refused_and_room_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "LONGEST", 3)
     waiting = Lanes()
     for _ in range(3):
@@ -91,7 +91,7 @@ def test_too_many_are_refused_and_room_comes_back(monkeypatch: pytest.MonkeyPatc
     waiting.put(kept(1), FUTURE, bulk=False)
 
 
-def test_too_many_bytes_are_refused_but_never_the_only_one(
+def test_bounds_too_many_bytes_are_refused_but_never_the_only_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lanes, "HEAVIEST", 100)
@@ -113,14 +113,14 @@ def test_what_waited_too_long_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a_thread_that_waits_hears_of_work_and_of_the_end() -> None:
     waiting = Lanes()
-    assert await asyncio.to_thread(waiting.wait, 0.001) == []
-    taking = asyncio.create_task(asyncio.to_thread(waiting.wait, None))
+    assert await asyncio.to_thread(waiting.wait, 0.001)
+    assert waiting.take() == []
+    hearing = asyncio.create_task(asyncio.to_thread(waiting.wait, None))
     waiting.put(kept(7), FUTURE, bulk=False)
-    batch = await taking
-    assert batch is not None
-    assert [item.weight for item in batch] == [7]
+    assert await hearing
+    assert [item.weight for item in waiting.take()] == [7]
     ending = asyncio.create_task(asyncio.to_thread(waiting.wait, None))
     waiting.stop()
-    assert await ending is None
+    assert not await ending
     with pytest.raises(Unavailable, match="shutting down"):
         waiting.put(kept(1), FUTURE, bulk=False)

@@ -2,6 +2,7 @@
 
 from hub.flow.host.channel import (
     Channel,
+    ChannelGone,
     ChannelResting,
     Ingested,
     Limits,
@@ -12,6 +13,7 @@ from hub.flow.host.loader import (
     FailedChannel,
     InstalledPlugin,
     check_channel,
+    find,
     installed,
     load_channel,
 )
@@ -20,6 +22,7 @@ from hub.plugin.kit.secrets import redact
 
 __all__ = [
     "Channel",
+    "ChannelGone",
     "ChannelResting",
     "FailedChannel",
     "HookTimeout",
@@ -30,6 +33,7 @@ __all__ = [
     "PluginFault",
     "Services",
     "check_channel",
+    "find",
     "installed",
     "load_channel",
     "now_ms",

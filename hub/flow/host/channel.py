@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import pluggy
@@ -26,6 +26,7 @@ from hub.plugin import (
     Address,
     ComposeFacts,
     ComposeRules,
+    CredentialsInvalid,
     Delivery,
     FetchedMedia,
     Health,
@@ -35,12 +36,14 @@ from hub.plugin import (
     Item,
     MediaRef,
     Outbound,
+    Permanent,
     Reconciled,
     Rendered,
     Route,
     RouteReply,
     RouteRequest,
     Surface,
+    Temporary,
     Verification,
 )
 from hub.plugin.context import Verify
@@ -65,6 +68,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 LIMITS = Limits()
+State = Literal["ok", "degraded", "transient", "needs_attention", "off"]
+WORSE: tuple[State, ...] = ("ok", "transient", "degraded", "needs_attention", "off")
+"""From the best state to the worst."""
 FAULTS = 5
 """Faults of a hook in a row that open its breaker."""
 REST = 30.0
@@ -77,6 +83,10 @@ class PluginFault(Exception):
 
 class ChannelResting(Exception):
     """The hook's breaker is open."""
+
+
+class ChannelGone(ChannelResting):
+    """The channel was taken out of the configuration."""
 
 
 class Ingested(Struct, frozen=True):
@@ -119,7 +129,11 @@ class Channel:
         self._loop.on_replaced = self._after_stuck_loop
         self._loop.on_stray = self._stray
         self._said = Health()
-        """What the plugin, or the provider through it, has said of itself."""
+        """What the provider has said of the channel."""
+        self._found = Health()
+        """What the plugin has found when it was asked last."""
+        self._unready: Health | None = None
+        """Why the plugin could not start."""
         self._off: str | None = None
         self._faults: Counter[str] = Counter()
         self._broken: dict[str, str] = {}
@@ -128,6 +142,10 @@ class Channel:
         self._told = Health()
         self._starting: asyncio.Task[None] | None = None
         self._routes: tuple[Route, ...] | None = None
+        self._under_way = 0
+        self._leaving: asyncio.Event | None = None
+        """Set once nothing is under way any more; there is one when the channel gives way."""
+        self._successor: Channel | None = None
 
     @property
     def key(self) -> tuple[int, str]:
@@ -149,7 +167,19 @@ class Channel:
             return Health(state="off", reason=self._off)
         if self._broken:
             return Health(state="degraded", reason="; ".join(self._broken.values()))
-        return self._said
+        if self._unready is not None:
+            return self._unready
+        return max(self._said, self._found, key=lambda one: WORSE.index(one.state))
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is off for good: only another instance may work again."""
+        return self._off is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the plugin has started."""
+        return self._unready is None
 
     @property
     def can_send(self) -> bool:
@@ -163,14 +193,20 @@ class Channel:
 
     def say(self, health: Health) -> None:
         """Show what was said of the channel; a fault of the plugin's is shown above it."""
-        reason = health.reason
+        self._said = self._shown(health.state, health.reason)
+        self._tell()
+
+    def _shown(self, state: State, reason: str | None) -> Health:
+        """What may be shown to staff."""
         if reason is not None:
             reason = redact(reason, self.secrets)[:LONGEST_DETAIL]
-        self._said = Health(state=health.state, reason=reason)
-        self._tell()
+        return Health(state=state, reason=reason or None)
 
     def pause(self, reason: str | None) -> None:
         """Stop sending (or go on, with ``None``)."""
+        if self.current is not self:
+            self.current.pause(reason)
+            return
         self.paused_reason = reason
         self._tell()
 
@@ -218,12 +254,42 @@ class Channel:
             _ = self._loop.bridge
         except LoopsExhausted:
             self._off = (
-                "the plugin blocked its thread again and again; restart the hub once it is mended"
+                "the plugin blocked its thread again and again; hub reload tries it again; restart "
+                "the hub once its code is mended"
             )
             self._tell()
             return
         self._context.renew_http()
         self._starting = asyncio.create_task(self.startup())
+
+    # ------------------------------------------------------------------ giving way
+
+    def give_way(self, successor: Channel | None) -> None:
+        """From now on another instance is the channel, or none is. What is under way is finished
+        here; what comes later from somebody who still holds this one goes to the successor."""
+        self._successor = successor
+        self._leaving = asyncio.Event()
+        self.changed = lambda _channel: None
+        if successor is None:
+            self._off = "It was taken out of the configuration."
+        if not self._under_way:
+            self._leaving.set()
+
+    async def leave(self) -> None:
+        """Finish what is under way, then let go of everything."""
+        if self._leaving is not None:
+            await self._leaving.wait()
+        await self.shutdown()
+
+    @property
+    def gone(self) -> bool:
+        """Whether this instance has given way and finished what it did."""
+        return self._leaving is not None and self._leaving.is_set()
+
+    @property
+    def current(self) -> Channel:
+        """The instance that does the work: this one, or who has followed it."""
+        return self._successor.current if self.gone and self._successor is not None else self
 
     # ------------------------------------------------------------------ calling hooks
 
@@ -254,6 +320,9 @@ class Channel:
         self, hook: str, make: Callable[[], Coroutine[Any, Any, Any]], limit: float, kind: type[T]
     ) -> T:
         """Run something of the plugin's on its loop, and look at what comes of it."""
+        if self.gone and hook != "shutdown":
+            raise ChannelGone("the channel was taken out of the configuration")
+        self._under_way += 1
         try:
             answer = await self._loop.run(make, limit)
         except HookError as error:
@@ -270,6 +339,10 @@ class Channel:
             raise self._fault(hook, RuntimeError("it cancelled itself")) from None
         except Exception as error:
             raise self._fault(hook, error) from error
+        finally:
+            self._under_way -= 1
+            if self._leaving is not None and not self._under_way:
+                self._leaving.set()
         return self._checked(hook, answer, kind)
 
     def _call_pure(self, hook: str, kind: type[T], **arguments: Any) -> T:
@@ -302,15 +375,21 @@ class Channel:
     # ------------------------------------------------------------------ the hooks
 
     async def startup(self) -> None:
-        """Get ready. A channel that cannot says so, and is used all the same."""
+        """Get ready. A channel that cannot says so, and is used all the same; it may be asked
+        again."""
         if not self.has("startup"):
             return
+        unready: Health | None = None
         try:
             await self._call("startup", self._limits.startup, type(None))
+        except Temporary as error:
+            unready = self._shown("transient", f"could not start: {error.detail}")
         except HookError as error:
-            self.say(Health(state="needs_attention", reason=f"could not start: {error.detail}"))
+            unready = self._shown("needs_attention", f"could not start: {error.detail}")
         except (PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
-            self.say(Health(state="degraded", reason=f"could not start: {error}"))
+            unready = self._shown("degraded", f"could not start: {error}")
+        self._unready = unready
+        self._tell()
 
     async def shutdown(self) -> None:
         """Let go of everything."""
@@ -324,6 +403,8 @@ class Channel:
     async def ingest(self, delivery: Delivery, proof: Verification | None = None) -> Ingested:
         """Have the plugin read a delivery. ``proof``: of an earlier reading, for a replay, where
         the clock stands at the time of receipt. Never raises: the proof matters in any case."""
+        if self.current is not self:
+            return await self.current.ingest(delivery, proof)
         clock = StoredClock(delivery.received_at)
         verify: Verify = Verifier(delivery, clock) if proof is None else Replayed(proof)
         context = self._context.about(verify, clock)
@@ -345,14 +426,20 @@ class Channel:
 
     async def send(self, message: Outbound) -> Accepted:
         """One attempt."""
+        if self.current is not self:
+            return await self.current.send(message)
         return await self._call("send", self._limits.send, Accepted, message=message)
 
     async def reconcile(self, message: Outbound) -> Reconciled:
         """Did it go out?"""
+        if self.current is not self:
+            return await self.current.reconcile(message)
         return await self._call("reconcile", self._limits.reconcile, Reconciled, message=message)
 
     async def fetch_media(self, ref: MediaRef) -> FetchedMedia:
         """Get a file, by the plugin's own way or plainly by its address."""
+        if self.current is not self:
+            return await self.current.fetch_media(ref)
         if self.has("fetch_media"):
             return await self._call("fetch_media", self._limits.fetch_media, FetchedMedia, ref=ref)
         return await self._watched(
@@ -360,8 +447,6 @@ class Channel:
         )
 
     async def _fetch_plainly(self, ref: MediaRef) -> FetchedMedia:
-        from hub.plugin import Permanent, Temporary  # noqa: PLC0415 — rare
-
         if ref.url is None:
             raise Permanent("other", "the channel cannot fetch this file")
         response = await self._context.http.request("GET", ref.url, redirects=3, timeout=50)
@@ -372,8 +457,30 @@ class Channel:
         return FetchedMedia(body=response.body, content_type=response.headers.get("content-type"))
 
     async def check_health(self) -> Health:
-        """Ask the provider."""
-        return await self._call("health", self._limits.health, Health)
+        """Ask the plugin how the channel is, after it could start at last; how it is then. Never
+        raises."""
+        if self.current is not self:
+            return await self.current.check_health()
+        if not self.ready:
+            await self.startup()
+        if self.ready and self.has("health"):
+            await self._ask_health()
+        return self.health
+
+    async def _ask_health(self) -> None:
+        try:
+            found = await self._call("health", self._limits.health, Health)
+            self._found = self._shown(found.state, found.reason)
+        except CredentialsInvalid as error:
+            reason = error.detail or "The provider refuses the channel's credentials."
+            self._found = self._shown("needs_attention", reason)
+        except HookError as error:
+            self._found = self._shown("transient", f"could not be checked: {error.detail}")
+        except (PluginFault, HookTimeout, LoopsExhausted) as error:
+            self._found = self._shown("degraded", f"could not be checked: {error}")
+        except ChannelResting:
+            return  # that is shown already
+        self._tell()
 
     def render(self, item: Item, surface: Surface) -> Rendered:
         """How something looks."""
@@ -419,7 +526,14 @@ class Channel:
         return found
 
     async def answer_route(self, route: Route, request: RouteRequest) -> RouteReply:
-        """Let the plugin answer a request to its own route."""
+        """Let the plugin answer a request to its own route. Raises ``ChannelGone`` if it has none
+        any more."""
+        if self.gone:
+            now = self.current.route(route.method, route.path)
+            allowed = (route.auth, route.capability)
+            if self.current is self or now is None or (now.auth, now.capability) != allowed:
+                raise ChannelGone("the channel has no such route any more")
+            return await self.current.answer_route(now, request)
 
         async def answer() -> RouteReply:
             return await route.handler(self._context, request)

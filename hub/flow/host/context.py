@@ -53,8 +53,8 @@ class Services(Protocol):
         """The bytes of one of the channel's files."""
         ...
 
-    def media_url(self, attachment_id: str, seconds: float) -> str:
-        """A public address of a file for a time."""
+    def media_url(self, channel: tuple[int, str], attachment_id: str, seconds: float) -> str:
+        """A public address of one of the channel's files for a time."""
         ...
 
     async def emitted(self, channel: tuple[int, str], delivery: Delivery) -> None:
@@ -124,7 +124,7 @@ class _Media(_Hop):
         return await self.main(self.services.media_open(self.channel, attachment_id))
 
     def signed_url(self, attachment_id: str, *, seconds: float = 3600.0) -> str:
-        return self.services.media_url(attachment_id, seconds)
+        return self.services.media_url(self.channel, attachment_id, seconds)
 
 
 class _Log:

@@ -9,20 +9,16 @@ this process has moved, and once a second besides: one of another process may ha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import msgspec
-import structlog
 
 from hub.flow.host import now_ms
+from hub.flow.loop import Loop
 from hub.flow.stream import Stream
 from hub.flow.views.present import when
 from hub.flow.views.shapes import JobChanged, JobOut
-from hub.flow.waiting import woken
 from hub.store import jobs as store
 from hub.store.database import Database
-
-log = structlog.get_logger()
 
 LOOK = 1.0
 GATHER = 0.1
@@ -57,34 +53,25 @@ class JobFeed:
         self._database = database
         self._stream = stream
         self._versions: dict[int, int] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("jobs.feed", self._step)
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.stop()
 
     def changed(self) -> None:
         """A job has moved."""
-        self._wake.set()
+        self._loop.wake()
 
-    async def _run(self) -> None:
-        while True:
-            await woken(self._wake, LOOK)
-            self._wake.clear()
-            if self._stream.watched:
-                try:
-                    await self._tell()
-                except Exception:
-                    log.exception("jobs.not_shown")
-            await asyncio.sleep(GATHER)
+    async def _step(self) -> float:
+        if self._stream.watched:
+            await self._tell()
+        await asyncio.sleep(GATHER)
+        return LOOK
 
     async def _tell(self) -> None:
         since = now_ms() - SHOWN_AFTER

@@ -55,7 +55,7 @@ class JobKind(Struct, Generic[R, S], frozen=True, kw_only=True):
     ``step(task)`` reads and prepares what comes next, within a minute, and gives a function that
     makes it so in the writer's transaction. Both may be called again for the same step, after
     a crash too: nothing outside the database may be changed in either, but through commands,
-    notices, or files that are named by the job.
+    notices, files that are named by the job, or in a way that does no harm done twice.
     """
 
     name: str

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hub.flow.host import now_ms
 from hub.flow.jobs.kinds import Commit, JobFailed, JobKind
-from hub.flow.waiting import woken
+from hub.flow.loop import Loop
 from hub.flow.writer import Transaction, Unavailable, Writer
 from hub.rules.sending import backoff
 from hub.rules.states import Refusal
@@ -64,9 +64,8 @@ class Jobs:
         self._changed = changed
         self._lease = lease
         self._chance = random.SystemRandom()
-        self._wake = asyncio.Event()
+        self._loop = Loop("jobs", self._look)
         self._running: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self.ended: Counter[tuple[str, str]] = Counter()
         """By kind and what came of it (done, failed, canceled), for the metrics."""
@@ -75,16 +74,12 @@ class Jobs:
         """Begin. On SQLite this process is the only one: leases of a former one are void."""
         if self._database.dialect == "sqlite":
             await self._writer.execute(store.forget_leases)
-        self._task = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def stop(self) -> None:
         """Begin no step; those under way are committed whole, or taken again later."""
         self._stopping = True
-        self._wake.set()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=ENDING)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.stop(ENDING)
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=ENDING)
             for task in late:
@@ -93,7 +88,7 @@ class Jobs:
 
     def wake(self) -> None:
         """A job may wait."""
-        self._wake.set()
+        self._loop.wake()
         self._changed()
 
     async def cancel(self, organisation_id: int, member_id: int, id_: int) -> store.Job | None:
@@ -111,17 +106,9 @@ class Jobs:
         self._changed()
         return job
 
-    async def _run(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                await self._take()
-            except Unavailable:
-                pass
-            except Exception:
-                log.exception("jobs.failed")
-            if not self._stopping:
-                await woken(self._wake, IDLE)
+    async def _look(self) -> float:
+        await self._take()
+        return IDLE
 
     async def _take(self) -> None:
         """Lease what waits and begin to run it."""

@@ -1,10 +1,10 @@
-"""What can come of handing over a mail, other than that it was sent."""
+"""What can come of handing over a notice, other than that it was sent."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """The mail was not sent. ``final``: and never will be."""
+    """It was not sent. ``final``: and never will be."""
 
     def __init__(self, reason: str, *, final: bool) -> None:
         super().__init__(reason)
@@ -12,4 +12,4 @@ class Refused(Exception):
 
 
 class Unsettled(Exception):
-    """Nobody knows whether the mail was sent."""
+    """Nobody knows whether it was sent."""

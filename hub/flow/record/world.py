@@ -239,8 +239,11 @@ _TRANSMISSIONS = (
     .with_for_update()
 )
 _ENTRIES = sa.select(*fields(t.entries, Entry)).where(among(t.entries.c.id, "ids"))
-_ATTACHMENTS = sa.select(*fields(t.attachments, AttachmentState)).where(
-    among(t.attachments.c.id, "ids")
+_ATTACHMENTS = (
+    sa.select(*fields(t.attachments, AttachmentState))
+    .where(among(t.attachments.c.id, "ids"))
+    .order_by(t.attachments.c.id)
+    .with_for_update()  # an upload that is sent just now is not forgotten meanwhile
 )
 _RECEIPTS = sa.select(*fields(t.receipts, StoredReceipt)).where(
     *bound(org=t.receipts.c.organisation_id, channel=t.receipts.c.channel_id),

@@ -28,7 +28,7 @@ from hub.plugin.types import Address, Block
 from hub.rules import content as contents
 from hub.rules.addresses import shown
 from hub.rules.content import Content
-from hub.rules.files import SHOWN
+from hub.rules.files import shown_in_place
 from hub.rules.statuses import WAITING
 from hub.store import inbox, people
 from hub.store.contacts import AddressRow
@@ -225,7 +225,7 @@ def attachment(organisation: str, row: AttachmentRow) -> shapes.AttachmentOut:
         state=cast("Literal['pending', 'ready', 'failed']", row.state),
         reason=row.reason if row.state == "failed" else None,
         url=f"/api/v1/organisations/{organisation}/attachments/{row.id}" if ready else None,
-        inline=ready and row.content_type in SHOWN,
+        inline=ready and shown_in_place(row.content_type, row.name),
         width=row.width,
         height=row.height,
     )

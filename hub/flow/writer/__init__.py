@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import structlog
@@ -33,6 +33,7 @@ LOOK_EVERY = 1.0
 CROWD = 4
 """Where a batch had so many items more are on their way: the next one is worth waiting for."""
 GATHER = 0.001
+GATHERS = 12
 
 
 class Writer:
@@ -116,34 +117,51 @@ class Writer:
     def _run_thread(self) -> None:
         engine = self._database.sync_engine()
         self._committer = Committer(engine, self._record, time.sleep)
-        rested = True
-        while (items := self._lanes.wait(None if rested else REST)) is not None:
+        rested, crowd = True, False
+        while self._lanes.wait(None if rested else REST):
+            if crowd:
+                for _ in self._gathering():
+                    time.sleep(GATHER)
+            items = self._lanes.take()
             if items:
                 self._under_way = len(items)
                 settled = self._committer.settle(items)
                 self._loop.call_soon_threadsafe(self._answer, items, *settled)
-                if len(items) >= CROWD:
-                    time.sleep(GATHER)
             elif not rested:
                 shrink_log(engine)
-            rested = not items
+            rested, crowd = not items, len(items) >= CROWD
         engine.dispose()
 
     async def _run_task(self) -> None:
-        engine = self._database.async_engine(pool_size=1, max_overflow=0)
+        engine = self._database.writing_engine()
         committer = Committer(engine.sync_engine, self._record, _pause)
         self._committer = committer
+        crowd = False
         while not self._lanes.ended:
             self._wake.clear()
-            while items := self._lanes.take():
+            while len(self._lanes):
+                if crowd:
+                    for _ in self._gathering():
+                        await asyncio.sleep(GATHER)
+                if not (items := self._lanes.take()):
+                    continue  # it had waited too long, and was refused meanwhile
                 self._under_way = len(items)
                 settled: Settled = await greenlet_spawn(committer.settle, items)
                 self._answer(items, *settled)
-                if len(items) >= CROWD:
-                    await asyncio.sleep(GATHER)
+                crowd = len(items) >= CROWD
             if not self._lanes.ended:
                 await self._wake.wait()
         await engine.dispose()
+
+    def _gathering(self) -> Iterator[None]:
+        """As long as more comes in, and not too long: what is written together costs less, and
+        whoever was just answered comes back soon."""
+        before = -1
+        for _ in range(GATHERS):
+            if (now := len(self._lanes)) <= before:
+                break
+            before = now
+            yield
 
     def _answer(self, items: list[Item], answers: list[Any], news: News) -> None:
         self._under_way = 0

@@ -72,15 +72,12 @@ class Lanes:
         with self._changed:
             return self._take()
 
-    def wait(self, seconds: float | None) -> list[Item] | None:
-        """The next batch as soon as something waits; empty after ``seconds`` without anything,
-        ``None`` once the end has come and nothing is left."""
+    def wait(self, seconds: float | None) -> bool:
+        """Until something waits, or for ``seconds``; whether anything may come yet."""
         with self._changed:
             if not len(self) and not self._stopped:
                 self._changed.wait(seconds)
-            if self._stopped and not len(self):
-                return None
-            return self._take()
+            return not self.ended
 
     def stop(self) -> None:
         """Take in nothing more; what waits is still to be written."""

@@ -261,6 +261,12 @@ class Unruly:
 
     @hookimpl
     async def health(self, ctx: Context) -> Health:
+        if self._told("well"):
+            return Health()
+        if self._told("health-temporary"):
+            raise Temporary("the provider is away")
+        if self._told("health-refused"):
+            raise CredentialsInvalid(f"{self.settings.token.reveal()} was revoked")
         return Health(state="needs_attention", reason=f"{self.settings.token.reveal()} expires")
 
     @hookimpl
@@ -336,7 +342,9 @@ async def _exit() -> None:
 
 class Stillborn(Unruly):
     def __init__(self, settings: Settings) -> None:
-        raise ValueError(f"no account has the token {settings.token.reveal()}")
+        super().__init__(settings)
+        if not self._told("born"):
+            raise ValueError(f"no account has the token {settings.token.reveal()}")
 
 
 class Quitter(Unruly):
@@ -392,7 +400,7 @@ class Pages(Unruly):
         ),
         emits=frozenset({"message"}),
         label="Pages",
-        address_scheme="phone",
+        address_scheme="unruly-pages",
     )
 
     @hookimpl

@@ -9,7 +9,7 @@ down_revision = None
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def upgrade() -> None:  # noqa: PLR0915 — one table after the other
+def upgrade() -> None:
     """Create every table of the core."""
     op.create_table(
         "addresses",
@@ -23,10 +23,10 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
         sa.Column("created_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_addresses")),
         sa.UniqueConstraint(
-            "organisation_id",
-            "scheme",
             "value",
-            name=op.f("uq_addresses_organisation_id_scheme_value"),
+            "scheme",
+            "organisation_id",
+            name=op.f("uq_addresses_value_scheme_organisation_id"),
         ),
     )
     op.create_index(op.f("ix_addresses_contact_id"), "addresses", ["contact_id"], unique=False)
@@ -116,7 +116,7 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
         ),
     )
     op.create_index(
-        "ix_consents_address", "consents", ["organisation_id", "scheme", "value"], unique=False
+        "ix_consents_address", "consents", ["value", "scheme", "organisation_id"], unique=False
     )
     op.create_table(
         "consumers",
@@ -207,7 +207,7 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
         sa.Column("entry_id", BIG, nullable=True),
         sa.Column("transmission_id", BIG, nullable=True),
         sa.PrimaryKeyConstraint(
-            "organisation_id", "channel_id", "external_id", name=op.f("pk_external_ids")
+            "external_id", "channel_id", "organisation_id", name=op.f("pk_external_ids")
         ),
         sqlite_with_rowid=False,
     )
@@ -220,7 +220,7 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
         sa.Column("entry_id", BIG, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint(
-            "organisation_id", "member_id", "key", name=op.f("pk_idempotency_keys")
+            "key", "member_id", "organisation_id", name=op.f("pk_idempotency_keys")
         ),
     )
     op.create_index(
@@ -315,7 +315,7 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
         sa.Column("occurred_at", BIG, nullable=True),
         sa.Column("received_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint(
-            "organisation_id", "channel_id", "external_id", "status", name=op.f("pk_receipts")
+            "external_id", "channel_id", "organisation_id", "status", name=op.f("pk_receipts")
         ),
         sqlite_with_rowid=False,
     )
@@ -360,7 +360,7 @@ def upgrade() -> None:  # noqa: PLR0915 — one table after the other
     op.create_index(
         "ix_thread_channels_list",
         "thread_channels",
-        ["organisation_id", "channel_id", "sort_at", "thread_id"],
+        ["organisation_id", "channel_id", "thread_id"],
         unique=False,
     )
     op.create_table(

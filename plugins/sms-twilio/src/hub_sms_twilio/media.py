@@ -24,6 +24,7 @@ from hub_sms_twilio.settings import Settings
 LIMITS = MediaLimits(
     max_bytes=5_000_000,
     max_count=10,
+    max_total=5_000_000,
     types=("image/*", "video/*", "audio/*", "text/*", "application/pdf"),
 )
 """Five megabytes a message, ten files (Twilio docs, messaging/guides/accepted-mime-types)."""
