@@ -115,6 +115,19 @@ def _list_plugins(options: argparse.Namespace) -> int:
     return 0
 
 
+def _test_plugin(options: argparse.Namespace) -> int:
+    from hub.conformance import command
+
+    return command.run(
+        options.target,
+        cases=options.cases,
+        report=options.report,
+        verify=options.verify,
+        only=options.only,
+        seed=options.seed,
+    )
+
+
 def _replay(options: argparse.Namespace) -> int:
     report = app.replay(_load(options), options.organisation, options.channel, options.delivery)
     print(report)
@@ -159,6 +172,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "user add": _add_user,
     "user password": _set_password,
     "plugin list": _list_plugins,
+    "plugin test": _test_plugin,
     "replay": _replay,
     "parked list": _list_aside,
     "parked retry": _retry_aside,

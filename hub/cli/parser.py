@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         dest="subcommand", metavar="command", required=True
     )
     plugin.add_parser("list", help="installed plugins", parents=[configured])
+    _add_plugin_test(plugin)
 
     replay = add("replay", "Take in again what a channel could not understand.", configured)
     replay.add_argument("--organisation", metavar="SLUG", help="only of this organisation")
@@ -55,6 +56,25 @@ def build_parser() -> argparse.ArgumentParser:
     openapi = add("openapi", "Print the OpenAPI document of the HTTP API.")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="write it there instead")
     return parser
+
+
+def _add_plugin_test(
+    plugin: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+) -> None:
+    help_ = "Run the conformance suite on a plugin."
+    test = plugin.add_parser("test", help=help_, description=help_, allow_abbrev=False)
+    test.add_argument("target", metavar="package:Class")
+    test.add_argument(
+        "--cases", type=Path, metavar="DIR", help="its cases (default: tests/cases or cases)"
+    )
+    test.add_argument("--report", type=Path, metavar="FILE", help="write what came of it there")
+    test.add_argument(
+        "--verify", type=Path, metavar="FILE", help="run as this report was made, and compare"
+    )
+    test.add_argument(
+        "--only", action="append", default=[], metavar="CHECK", help="only this check (SIG-02)"
+    )
+    test.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
 
 
 def _add_user(

@@ -14,9 +14,9 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
+from hub.plugin.kit.secrets import HIDDEN
 from hub.rules.content import storable
 
-HIDDEN = "***"
 _TELLTALE = (
     "auth", "cookie", "credential", "digest", "hmac", "jwt", "nonce", "passw", "pwd", "secret",
     "session", "signature", "token", "-key", "_key", "apikey",
@@ -44,14 +44,6 @@ def looks_secret(name: str) -> bool:
     """Whether a header, a field of a query or of a form is a secret by its name."""
     name = name.strip().lower()
     return name in _EXACTLY or any(part in name for part in _TELLTALE)
-
-
-def without(text: str, secrets: Sequence[str]) -> str:
-    """``text`` without any of ``secrets``, the longest first, in every way in which they may
-    stand there."""
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
-    return text
 
 
 def out_of_text(text: str, secrets: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def test_each_channel_has_an_instance_and_a_manager_of_its_own() -> None:
 
 
 def broken(**attributes: Any) -> list[str]:
-    return check_class(type("Broken", (Good,), attributes))
+    return [*check_class(type("Broken", (Good,), attributes))]
 
 
 def problem(**attributes: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.flow.host.context import as_written
+from hub.plugin.kit.secrets import as_written
 from hub.rules import redaction
 
 SECRET = st.text(min_size=4, max_size=30).filter(lambda text: text.strip("*") != "")

@@ -8,7 +8,7 @@ from hub.flow.host.channel import (
     Limits,
     PluginFault,
 )
-from hub.flow.host.context import Services, now_ms, redact
+from hub.flow.host.context import Services, now_ms
 from hub.flow.host.loader import (
     FailedChannel,
     InstalledPlugin,
@@ -18,6 +18,7 @@ from hub.flow.host.loader import (
     load_channel,
 )
 from hub.flow.host.loops import HookTimeout, LoopsExhausted
+from hub.plugin.kit.secrets import redact
 
 __all__ = [
     "Channel",

@@ -19,8 +19,7 @@ import pluggy
 import structlog
 from msgspec import Struct
 
-from hub.flow.host.answers import ANYTHING, LONGEST_DETAIL, checked, cleaned
-from hub.flow.host.context import ChannelContext, StoredClock, redact
+from hub.flow.host.context import ChannelContext, StoredClock
 from hub.flow.host.loops import ChannelLoop, HookTimeout, LoopsExhausted
 from hub.plugin import (
     Accepted,
@@ -48,6 +47,8 @@ from hub.plugin import (
     Verification,
 )
 from hub.plugin.context import Verify
+from hub.plugin.kit.answers import ANYTHING, LONGEST_DETAIL, checked, cleaned
+from hub.plugin.kit.secrets import redact
 from hub.plugin.kit.verify import Replayed, Verifier
 
 T = TypeVar("T")

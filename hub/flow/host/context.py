@@ -6,30 +6,26 @@ Plugins run on their channel's own loop; what needs the database hops to the mai
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol, TypeVar, cast
-from urllib.parse import quote
 
-import msgspec
 import structlog
 
 from hub.plugin import (
     Delivery,
     KvEntry,
     SafeHtml,
-    Secret,
     Unverified,
     Verification,
 )
 from hub.plugin.context import Clock, Http, Kv, Log, Media, Verify
 from hub.plugin.kit import html
 from hub.plugin.kit.http import PluginHttp
-from hub.rules.redaction import without as redact
+from hub.plugin.kit.secrets import redact
 
 T = TypeVar("T")
 
@@ -267,39 +263,6 @@ async def _in_a_thread(function: Callable[[], T]) -> T:
     return await asyncio.wrap_future(outcome)
 
 
-def secrets_in(value: Any) -> Iterator[str]:
-    """Every secret text in a plugin's settings."""
-    if isinstance(value, Secret):
-        if value:
-            yield value.reveal()
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from secrets_in(getattr(value, name))
-    elif isinstance(value, dict):
-        for item in cast("dict[Any, Any]", value).values():
-            yield from secrets_in(item)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in cast("list[Any]", value):
-            yield from secrets_in(item)
-
-
-def as_written(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Secrets and the ways in which they stand in errors and logs: quoted by Python, in JSON, in
-    an address. The longest first."""
-    forms = {
-        form
-        for secret in secrets
-        for form in (
-            secret,
-            repr(secret)[1:-1],
-            repr(repr(secret))[1:-1],
-            json.dumps(secret)[1:-1],
-            quote(secret, safe=""),
-        )
-    }
-    return tuple(sorted(forms, key=len, reverse=True))
-
-
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -311,8 +274,5 @@ __all__ = [
     "StoredClock",
     "SystemClock",
     "Verification",
-    "as_written",
     "now_ms",
-    "redact",
-    "secrets_in",
 ]

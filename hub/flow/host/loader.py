@@ -18,10 +18,11 @@ import hub
 from hub.config import ChannelConfig, convert_settings
 from hub.config.errors import Keys
 from hub.flow.host.channel import LIMITS, Channel, Limits
-from hub.flow.host.context import ChannelContext, Services, as_written, redact, secrets_in
+from hub.flow.host.context import ChannelContext, Services
 from hub.plugin import Info
 from hub.plugin.kit import checks
 from hub.plugin.kit.http import PluginHttp
+from hub.plugin.kit.secrets import as_written, redact, secrets_in
 
 GROUP = "hub.plugins"
 USED_HOOKS = frozenset(
@@ -95,7 +96,7 @@ def _import(point: EntryPoint) -> PluginClass | list[str]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 — whatever an import may raise
         return [f"cannot be imported: {type(error).__name__}: {error}"]
     if problems := checks.check_class(cls):
-        return problems
+        return [*problems]
     info = cast("Info", cls.INFO)
     unused = [hook for hook in sorted(LIVES_BY) if hasattr(cls, hook) and hook not in USED_HOOKS]
     if unused:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from importlib.metadata import Distribution
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 import pluggy
@@ -43,6 +43,22 @@ EVENTS_OF_A_CAPABILITY = {
         *("recording", "transcript", "voicemail"),
     },
 }
+
+
+Kind = Literal["info", "settings", "class", "hooks", "mark", "arguments", "claims"]
+
+
+class Problem(str):
+    """What is wrong, in words; ``kind`` says with what: INFO, the settings' type, the class, its
+    hooks, their ``@hookimpl``, their arguments, what is claimed."""
+
+    __slots__ = ("kind",)
+    kind: Kind
+
+    def __new__(cls, words: str, kind: Kind) -> Problem:
+        made = super().__new__(cls, words)
+        made.kind = kind
+        return made
 
 
 class LoadFailed(Exception):  # says what happened, not that it is an error
@@ -76,14 +92,14 @@ def check_package(distribution: Distribution, hub_version: str) -> list[str]:
     ]
 
 
-def check_class(cls: object) -> list[str]:
+def check_class(cls: object) -> list[Problem]:
     """What is wrong with a plugin's class; empty when nothing is."""
     if not inspect.isclass(cls):
-        return [f"{cls!r} is not a class"]
+        return [Problem(f"{cls!r} is not a class", "class")]
     info: object = inspect.getattr_static(cls, "INFO", None)
-    problems = [*_check_shape(cls), *_check_hooks(cls)]
+    problems = [*(Problem(each, "class") for each in _check_shape(cls)), *_check_hooks(cls)]
     if not isinstance(info, Info):
-        return ["the class has no INFO = Info(...)", *problems]
+        return [Problem("the class has no INFO = Info(...)", "info"), *problems]
     wrong = _check_info(info)
     if wrong:
         return [*wrong, *problems]
@@ -97,6 +113,11 @@ def load(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
     problems = check_class(cls)
     if problems:
         raise LoadFailed(problems)
+    return manage(cls, settings)
+
+
+def manage(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
+    """The same of a class that was checked before."""
     try:
         plugin = cls(settings)
     except (Exception, SystemExit) as error:
@@ -110,25 +131,24 @@ def load(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
     return manager
 
 
-def _check_info(info: Info) -> list[str]:
+def _check_info(info: Info) -> list[Problem]:
     """A Struct does not look at the types it is made with; here they are looked at."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     for field in msgspec.structs.fields(Info):
         if field.name != "settings":
             try:
                 msgspec.convert(msgspec.to_builtins(getattr(info, field.name)), field.type)
             except (msgspec.ValidationError, TypeError) as error:
-                problems.append(f"INFO.{field.name}: {error}")
-    problems += _check_settings(info.settings)
+                problems.append(Problem(f"INFO.{field.name}: {error}", "info"))
+    problems += (Problem(each, "settings") for each in _check_settings(info.settings))
     if problems:
         return problems
     if not NAME.fullmatch(info.name):
-        problems.append(
-            f"INFO.name {info.name!r} is not of lower-case letters, digits and single hyphens"
-        )
+        words = f"INFO.name {info.name!r} is not of lower-case letters, digits and single hyphens"
+        problems.append(Problem(words, "info"))
     if not info.label.strip():
-        problems.append("INFO.label is empty")
-    return [*problems, *_check_api(info.api)]
+        problems.append(Problem("INFO.label is empty", "info"))
+    return [*problems, *(Problem(each, "info") for each in _check_api(info.api))]
 
 
 def _check_api(api: str) -> Iterator[str]:
@@ -175,25 +195,28 @@ def _function(cls: type, attribute: str) -> Any:
     return static.__func__ if type(static) in (staticmethod, classmethod) else static
 
 
-def _check_hooks(cls: type) -> Iterator[str]:
+def _check_hooks(cls: type) -> Iterator[Problem]:
     found = _implementations(cls)
     for hook, attributes in found.items():
         if hook not in HOOKS:
             near = get_close_matches(hook, HOOKS, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            yield f"{hook} is marked @hookimpl, but there is no such hook{hint}"
+            words = f"{hook} is marked @hookimpl, but there is no such hook{hint}"
+            yield Problem(words, "hooks")
             continue
         if len(attributes) > 1:
-            yield f"{hook} is implemented {len(attributes)} times: {', '.join(attributes)}"
+            words = f"{hook} is implemented {len(attributes)} times: {', '.join(attributes)}"
+            yield Problem(words, "hooks")
         for attribute in attributes:
             yield from _check_hook(cls, hook, attribute)
     for hook in HOOKS:
         if hasattr(cls, hook) and hook not in found:
             again = any(hasattr(_function(base, hook), MARK) for base in _owners(cls, hook))
-            yield (
+            yield Problem(
                 f"{hook} overrides a hook without @hookimpl, which drops it"
                 if again
-                else f"{hook} is not marked @hookimpl"
+                else f"{hook} is not marked @hookimpl",
+                "mark",
             )
 
 
@@ -201,26 +224,28 @@ def _owners(cls: type, hook: str) -> list[type]:
     return [base for base in cls.__mro__ if hook in vars(base)]
 
 
-def _check_hook(cls: type, hook: str, attribute: str) -> Iterator[str]:
+def _check_hook(cls: type, hook: str, attribute: str) -> Iterator[Problem]:
     function = _function(cls, attribute)
     if not inspect.isfunction(function):
-        yield f"{hook} is not a plain method"
+        yield Problem(f"{hook} is not a plain method", "hooks")
         return
     options = getattr(function, MARK)
     if options.get("wrapper") or options.get("hookwrapper"):
-        yield f"{hook} is a wrapper: the hub calls one implementation and wraps it itself"
+        words = f"{hook} is a wrapper: the hub calls one implementation and wraps it itself"
+        yield Problem(words, "arguments")
     wants_async = inspect.iscoroutinefunction(HOOKS[hook])
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        yield f"{hook} yields: it has to return"
+        yield Problem(f"{hook} yields: it has to return", "hooks")
     elif inspect.iscoroutinefunction(function) != wants_async:
         right = "async def" if wants_async else "def, not async def"
-        yield f"{hook} has to be {right}"
+        yield Problem(f"{hook} has to be {right}", "hooks")
     known = list(inspect.signature(HOOKS[hook]).parameters)[1:]
     parameters = list(inspect.signature(function).parameters.values())
     if not isinstance(inspect.getattr_static(cls, attribute), staticmethod):
         parameters = parameters[1:]
     for parameter in parameters:
-        yield from _check_parameter(hook, parameter, known)
+        for words in _check_parameter(hook, parameter, known):
+            yield Problem(words, "arguments")
 
 
 def _check_parameter(hook: str, parameter: inspect.Parameter, known: list[str]) -> Iterator[str]:
@@ -234,11 +259,17 @@ def _check_parameter(hook: str, parameter: inspect.Parameter, known: list[str]) 
         yield f"{hook}: {parameter.name!r} has a default, so it would never be passed"
 
 
-def _check_role(info: Info, hooks: set[str]) -> Iterator[str]:
+def _check_role(info: Info, hooks: set[str]) -> Iterator[Problem]:
     for hook in sorted(_required(info) - hooks):
-        yield f"{hook} is missing: {_article(info.role)} {info.role} of this INFO has it"
+        words = f"{hook} is missing: {_article(info.role)} {info.role} of this INFO has it"
+        yield Problem(words, "hooks")
     if info.role == "extension" and not hooks.intersection(EXTENSION_HOOKS):
-        yield f"an extension has at least one of {', '.join(EXTENSION_HOOKS)}"
+        yield Problem(f"an extension has at least one of {', '.join(EXTENSION_HOOKS)}", "hooks")
+    for words in _check_claims(info, hooks):
+        yield Problem(words, "claims")
+
+
+def _check_claims(info: Info, hooks: set[str]) -> Iterator[str]:
     if info.role != "channel":
         yield from _check_emits(info, EVENTS)
         return

@@ -81,7 +81,7 @@ class PluginHttp:
         redirects: int = 0,
     ) -> HttpResponse:
         """See ``hub.plugin.Http``."""
-        request = _build(method, url, params, headers, form, json, content, auth)
+        request = build_request(method, url, params, headers, form, json, content, auth)
         exchange = _Exchange(self._connections(), self._routes, max_bytes, timeout)
         try:
             async with asyncio.timeout(timeout):
@@ -237,7 +237,7 @@ class _Exchange:
             hops += 1
             if hops > redirects:
                 raise Permanent("other", f"more than {redirects} redirects")
-            request = _redirected(request, response)
+            request = redirected(request, response)
 
     async def _once(self, request: httpx2.Request) -> HttpResponse:
         url = self._routed(request.url)
@@ -294,7 +294,7 @@ class _Body(httpx2.AsyncByteStream):
             yield chunk
 
 
-def _build(
+def build_request(
     method: str,
     url: str,
     params: Mapping[str, str] | Sequence[tuple[str, str]] | None,
@@ -341,7 +341,7 @@ def _checked(url: str | httpx2.URL) -> httpx2.URL:
     return target
 
 
-def _redirected(request: httpx2.Request, response: HttpResponse) -> httpx2.Request:
+def redirected(request: httpx2.Request, response: HttpResponse) -> httpx2.Request:
     """The next request. What was meant for one host (headers, credentials, content) does not go
     to another."""
     try:

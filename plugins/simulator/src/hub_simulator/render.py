@@ -49,4 +49,8 @@ def _warnings(item: Item) -> tuple[str, ...]:
     segments = count(item.text).segments
     # A text with a file is one multimedia message, whatever its length.
     several = (f"{segments} segments",) if segments > 1 and not item.attachments else ()
-    return (*several, "The subject will be left out") if item.subject else several
+    left_out = {
+        "The subject will be left out": bool(item.subject),
+        "The formatting will be left out": item.html is not None,
+    }
+    return (*several, *(words for words, is_there in left_out.items() if is_there))

@@ -12,7 +12,6 @@ from typing import Any, TypeVar, cast, get_origin
 
 import msgspec
 
-from hub.flow.host.context import redact
 from hub.plugin import (
     HookError,
     IngestResult,
@@ -23,6 +22,7 @@ from hub.plugin import (
     Verification,
 )
 from hub.plugin.errors import FAILURE_REASONS
+from hub.plugin.kit.secrets import redact
 
 T = TypeVar("T")
 

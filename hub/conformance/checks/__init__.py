@@ -1,0 +1,35 @@
+"""The checks, a module for each section of the contract; importing them registers them."""
+
+from hub.conformance.checks import (
+    claims,
+    compose,
+    idempotency,
+    ingest,
+    instances,
+    load,
+    malformed,
+    performance,
+    render,
+    retries,
+    security,
+    send,
+    settings,
+    signature,
+)
+
+__all__ = [
+    "claims",
+    "compose",
+    "idempotency",
+    "ingest",
+    "instances",
+    "load",
+    "malformed",
+    "performance",
+    "render",
+    "retries",
+    "security",
+    "send",
+    "settings",
+    "signature",
+]

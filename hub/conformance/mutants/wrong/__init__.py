@@ -1,0 +1,35 @@
+"""The mutants, a module for each section of the contract; importing them registers them."""
+
+from hub.conformance.mutants.wrong import (
+    claims,
+    compose,
+    idempotency,
+    ingest,
+    instances,
+    load,
+    malformed,
+    performance,
+    render,
+    retries,
+    security,
+    send,
+    settings,
+    signature,
+)
+
+__all__ = [
+    "claims",
+    "compose",
+    "idempotency",
+    "ingest",
+    "instances",
+    "load",
+    "malformed",
+    "performance",
+    "render",
+    "retries",
+    "security",
+    "send",
+    "settings",
+    "signature",
+]

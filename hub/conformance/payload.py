@@ -1,0 +1,155 @@
+"""A delivery's body as fields, so that one of them can be changed and the rest left alone."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.plugin import Delivery
+
+Path = tuple[str | int, ...]
+"""Where a field stands; the first step is ``body`` or ``query``."""
+
+
+class Payload(Struct, frozen=True):
+    """The fields of a delivery: those of a JSON body or a form, and those of the query."""
+
+    delivery: Delivery
+    kind: Literal["json", "form", "other"]
+    tree: dict[str, Any]
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Payload:
+        """Read by the content type; what is neither form nor JSON has no fields."""
+        query = [list(pair) for pair in parse_qsl(urlsplit(delivery.url).query, True)]
+        content = (delivery.header("content-type") or "").lower()
+        body: Any = None
+        kind: Literal["json", "form", "other"] = "other"
+        try:
+            if "x-www-form-urlencoded" in content:
+                body = [list(pair) for pair in parse_qsl(delivery.body.decode(), True)]
+                kind = "form"
+            elif delivery.body:
+                body = json.loads(delivery.body)
+                kind = "json"
+        except (ValueError, RecursionError):
+            kind = "other"
+        return cls(delivery, kind, {"body": body, "query": query})
+
+    def leaves(self) -> Iterator[tuple[Path, Any]]:
+        """Every value that holds no others, with its place. Names of a form's fields are none."""
+        for path, value in _walk(self.tree, ()):
+            is_pair = path[0] == "query" or self.kind == "form"
+            if not is_pair or path[-1] == 1:
+                yield path, value
+
+    def fields(self) -> Iterator[Path]:
+        """Every field that can be left out."""
+        if self.kind == "form":
+            yield from (("body", number) for number in range(len(self.tree["body"])))
+            return
+        yield from (path for path in _members(self.tree["body"], ("body",)))
+
+    def name(self, path: Path) -> str:
+        """A field in words."""
+        if path[0] == "query" or self.kind == "form":
+            return str(self.tree[str(path[0])][path[1]][0])
+        return ".".join(map(str, path[1:]))
+
+    def get(self, path: Path) -> Any:
+        """The value at a place."""
+        value: Any = self.tree
+        for step in path:
+            value = value[step]
+        return value
+
+    def put(self, path: Path, value: Any) -> Payload:
+        """With another value there."""
+        tree = copy.deepcopy(self.tree)
+        _parent(tree, path)[path[-1]] = value
+        return replace(self, tree=tree)
+
+    def without(self, path: Path) -> Payload:
+        """Without that field."""
+        tree = copy.deepcopy(self.tree)
+        del _parent(tree, path)[path[-1]]
+        return replace(self, tree=tree)
+
+    def add(self, name: str, value: Any) -> Payload:
+        """With one more field, in every object of it."""
+        tree = copy.deepcopy(self.tree)
+        if self.kind == "form":
+            tree["body"].append([name, str(value)])
+        else:
+            for table in [*_tables(tree["body"])]:
+                table[name] = value
+        return replace(self, tree=tree)
+
+    def make(self, *, ascii: bool = True) -> Delivery:  # noqa: A002
+        """The delivery of these fields; not signed."""
+        body = self.delivery.body
+        if self.kind == "json":
+            body = json.dumps(self.tree["body"], ensure_ascii=ascii).encode("utf-8", "replace")
+        elif self.kind == "form":
+            body = urlencode([tuple(pair) for pair in self.tree["body"]], errors="replace").encode()
+        parts = urlsplit(self.delivery.url)
+        query = urlencode([tuple(pair) for pair in self.tree["query"]], errors="replace")
+        url = urlunsplit(parts._replace(query=query)) if parts.query else self.delivery.url
+        return replace(self.delivery, body=body, url=url)
+
+
+def _parent(tree: Any, path: Path) -> Any:
+    for step in path[:-1]:
+        tree = tree[step]
+    return tree
+
+
+def _walk(value: Any, at: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            yield from _walk(each, (*at, key))
+    elif isinstance(value, list):
+        for number, each in enumerate(cast("list[Any]", value)):
+            yield from _walk(each, (*at, number))
+    elif at:
+        yield at, value
+
+
+def _members(value: Any, at: Path) -> Iterator[Path]:
+    if isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            yield (*at, key)
+            yield from _members(each, (*at, key))
+    elif isinstance(value, list):
+        for number, each in enumerate(cast("list[Any]", value)):
+            yield from _members(each, (*at, number))
+
+
+def _tables(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        table = cast("dict[str, Any]", value)
+        yield table
+        for each in table.values():
+            yield from _tables(each)
+    elif isinstance(value, list):
+        for each in cast("list[Any]", value):
+            yield from _tables(each)
+
+
+def vary(text: str, number: int, places: int = 6) -> str:
+    """Another text of the same shape: its last letters and digits are others, by ``number``."""
+    made = list(text)
+    spots = [at for at, char in enumerate(text) if char.isascii() and char.isalnum()][-places:]
+    for at in reversed(spots):
+        alphabet = "123456789" if made[at].isdigit() else "abcdef"
+        if made[at].isupper():
+            alphabet = alphabet.upper()
+        made[at] = alphabet[number % len(alphabet)]
+        number //= len(alphabet)
+    return "".join(made)
