@@ -108,7 +108,7 @@ def test_a_killed_server_comes_back_and_nothing_is_missed_or_doubled(
     number: str,
     complaints: Complaints,
 ) -> None:
-    complaints.allow("ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket")
+    complaints.allow("ERR_CONNECTION_|ERR_SOCKET_NOT_CONNECTED|ERR_EMPTY_RESPONSE|WebSocket")
     ana = mortal.client()
     written(ana, number, "text 0")
     inbox = Inbox(browser_as(ana, mortal.base_url).new_page()).go().open(number)
