@@ -40,7 +40,8 @@ class Taking(BaseHTTPRequestHandler):
 
 def write(sender: str, text: str) -> None:
     """Post a signed message to the hub."""
-    body = json.dumps({"id": uuid.uuid4().hex, "from": sender, "text": text}).encode()
+    told = {"id": uuid.uuid4().hex, "from": sender, "text": text}
+    body = json.dumps(told).encode()
     signature = hmac.new(KEY.read_text().strip().encode(), body, hashlib.sha256).hexdigest()
     headers = {"Content-Type": "application/json", "X-Carrier-Pigeon-Signature": signature}
     with urllib.request.urlopen(urllib.request.Request(HUB, body, headers)) as answer:
