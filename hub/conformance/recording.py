@@ -227,7 +227,7 @@ class Recorder:
         """With what is known again, phone numbers and email addresses replaced (or taken out), and
         all between them by ``rest``."""
         known = [name for name in self._names if len(name) >= SHORT]
-        ways = [*map(re.escape, sorted(known, key=len, reverse=True)), EMAIL, PHONE]
+        ways = [EMAIL, PHONE, *map(re.escape, sorted(known, key=len, reverse=True))]
         made, end = "", 0
         for found in re.finditer("|".join(ways), value):
             made += rest(value[end : found.start()]) + ("" if hide else self._name(found[0]))
