@@ -191,7 +191,8 @@ class Recorder:
         if not isinstance(value, str):
             return abs(value) < 10**DIGITS
         few = value.isdecimal() and len(value) <= DIGITS
-        return few or not value.strip() or value in self._given or value in {"true", "false"}
+        signs = not any(map(str.isalnum, value))
+        return few or signs or value in self._given or value in {"true", "false"}
 
     def _may_stay(self, value: Any, field: str, words: set[str]) -> None:
         """Raises ``CannotRecord`` for what is more than a word of the protocol. Of ``words``, which
@@ -253,7 +254,10 @@ class Recorder:
 
     def _scrambled(self, text: str) -> str:
         """Other letters and digits, and everything else as it is."""
-        return "".join(map(self._other, text))
+        made = text
+        while made == text and any(map(str.isalnum, text)):
+            made = "".join(map(self._other, text))
+        return made
 
     def _scrambled_ids(self, text: str) -> str:
         """The same within long hexadecimal numbers alone."""
@@ -267,7 +271,7 @@ class Recorder:
 
     def _other(self, char: str) -> str:
         if char in string.digits:
-            return self._chance.choice("123456789") if char != "0" else "0"
+            return self._chance.choice("123456789" if char != "0" else string.digits)
         if char in string.ascii_lowercase:
             return self._chance.choice(string.ascii_lowercase)
         if char in string.ascii_uppercase:
@@ -343,7 +347,8 @@ def _told(value: Any, field: str = "") -> Iterator[str]:
 
 
 def _says_something(value: str, field: str) -> bool:
-    return bool(value.strip()) and field not in {*SAME, "ignored"} and not _is_time(value)
+    letters = any(map(str.isalnum, value))
+    return letters and field not in {*SAME, "ignored"} and not _is_time(value)
 
 
 def _counterparts(theirs: Any, ours: Any) -> dict[str, str]:

@@ -104,6 +104,14 @@ async def test_only_headers_that_are_read_stay() -> None:
     ]
 
 
+async def test_signs_that_are_nobodys_stay() -> None:
+    case = await record({**MESSAGE, "text": "👍 ?!", "zip": "0000", "code": "1000"})
+    body = sent(case)
+    assert body["text"] == "👍 ?!"
+    assert body["zip"] != "0000"
+    assert body["code"] != "1000"
+
+
 async def test_a_challenge_is_recorded_with_another_one() -> None:
     delivery = Delivery(
         url="https://hub.acme.example/hooks/acme/desk?challenge=secret-of-the-day-17",
