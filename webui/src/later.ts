@@ -8,5 +8,6 @@ export const later = {
   lightbox: () => import("./inbox/Lightbox.svelte"),
   resolveDialog: () => import("./inbox/ResolveDialog.svelte"),
   shortcutSheet: () => import("./shell/ShortcutSheet.svelte"),
+  deliveries: () => import("./settings/DeliveriesPage.svelte"),
   newPassword: () => import("./account/NewPassword.svelte"),
 };
