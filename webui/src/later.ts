@@ -8,6 +8,10 @@ export const later = {
   lightbox: () => import("./inbox/Lightbox.svelte"),
   resolveDialog: () => import("./inbox/ResolveDialog.svelte"),
   shortcutSheet: () => import("./shell/ShortcutSheet.svelte"),
-  deliveries: () => import("./settings/DeliveriesPage.svelte"),
   newPassword: () => import("./account/NewPassword.svelte"),
+};
+
+/** Pages that few people open: each is fetched when somebody goes there. */
+export const pages = {
+  deliveries: () => import("./settings/DeliveriesPage.svelte"),
 };

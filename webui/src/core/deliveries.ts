@@ -3,6 +3,7 @@ import type { Clock } from "./clock";
 import type { Http } from "./http";
 import { reasonOf } from "./problem";
 import type {
+  Channel,
   Delivery,
   DeliveryCounts,
   DeliveryDetail,
@@ -40,6 +41,15 @@ export interface ReplayAll {
   readonly fault: string | null;
 }
 
+/** Asking the channel how it is. */
+export interface ChannelCheck {
+  readonly doing: boolean;
+  /** When it last said so, in milliseconds. */
+  readonly at: number | null;
+  readonly fault: string | null;
+}
+
+const UNASKED: ChannelCheck = { doing: false, at: null, fault: null };
 const EMPTY: DeliveryList = { phase: "loading", items: [], next: null, why: null };
 const LOOK_EVERY = 1_000;
 
@@ -49,6 +59,7 @@ export class Deliveries {
   readonly counts = new Cell<DeliveryCounts | null>(null);
   readonly open = new Cell<OpenDelivery | null>(null);
   readonly all = new Cell<ReplayAll | null>(null);
+  readonly check = new Cell<ChannelCheck>(UNASKED);
 
   #channel = "";
   #state: DeliveryState | null = null;
@@ -67,6 +78,7 @@ export class Deliveries {
       this.#stopLooking();
       this.all.set(null);
       this.counts.set(null);
+      this.check.set(UNASKED);
     }
     this.#channel = channel;
     this.#state = state;
@@ -197,6 +209,28 @@ export class Deliveries {
     this.all.set({ job, fault: null });
     if (this.working) this.#look();
     else await this.refresh();
+  }
+
+  /** Asks the channel how it is, now; the answer is the channel as it is then. */
+  async checkChannel(): Promise<Channel | null> {
+    const channel = this.#channel;
+    const before = this.check.get();
+    if (before.doing) return null;
+    const asked = { ...before, doing: true, fault: null };
+    this.check.set(asked);
+    try {
+      const found = await this.http.checkChannel(this.org, channel);
+      this.#answered(asked, { doing: false, at: this.clock.now(), fault: null });
+      return found;
+    } catch (error) {
+      this.#answered(asked, { ...before, fault: reasonOf(error) });
+      return null;
+    }
+  }
+
+  /** Another channel may be shown by the time of the answer. */
+  #answered(asked: ChannelCheck, answer: ChannelCheck): void {
+    if (this.check.get() === asked) this.check.set(answer);
   }
 
   stop(): void {

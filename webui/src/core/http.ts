@@ -157,6 +157,13 @@ export class Http {
     return this.#data(this.#client.GET("/api/v1/organisations/{org}/channels", { params }));
   }
 
+  checkChannel(org: string, channel_id: string) {
+    const params = { path: { org, channel_id } };
+    return this.#data(
+      this.#client.POST("/api/v1/organisations/{org}/channels/{channel_id}/check", { params }),
+    );
+  }
+
   threads(org: string, scope: Scope, cursor: string | null) {
     const query = { ...scope, limit: 50, ...(cursor === null ? {} : { cursor }) };
     const params = { path: { org }, query };

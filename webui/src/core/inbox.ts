@@ -85,7 +85,7 @@ export class Inbox {
   constructor(
     readonly organisation: Organisation,
     readonly person: { id: string; name: string },
-    private readonly ports: InboxPorts,
+    readonly ports: InboxPorts,
   ) {
     const { http, clock } = ports;
     const org = organisation.slug;
@@ -172,13 +172,23 @@ export class Inbox {
     }
   }
 
-  async loadChannels(): Promise<void> {
+  /**
+   * Reads the channels, and says why that did not work. Entries and rows are readable without, so
+   * who shows those need not ask.
+   */
+  async loadChannels(): Promise<string | null> {
     try {
       const channels = await this.ports.http.channels(this.organisation.slug);
       this.channels.set(new Map(channels.map((channel) => [channel.id, channel])));
-    } catch {
-      // Entries and rows are readable without; the list says what is wrong.
+      return null;
+    } catch (error) {
+      return reasonOf(error);
     }
+  }
+
+  /** A channel as an answer has just described it. */
+  learnChannel(channel: Channel): void {
+    this.channels.update((channels) => new Map(channels).set(channel.id, channel));
   }
 
   async #loadMembers(): Promise<void> {
@@ -366,7 +376,7 @@ export class Inbox {
         if (!this.rows.get(entry.thread_id) && !told.has(entry.thread_id))
           this.#recover(entry.thread_id);
       } else if (channel) {
-        this.channels.update((channels) => new Map(channels).set(channel.id, channel));
+        this.learnChannel(channel);
       }
     }
     this.#readOn();
