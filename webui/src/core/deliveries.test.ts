@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { minutesAgo, settled, world, type World } from "../../tests/world";
+import { channel, later, minutesAgo, settled, world, type World } from "../../tests/world";
 import { Deliveries } from "./deliveries";
 import { formatPlace, parsePlace } from "./place";
 import type { Delivery, DeliveryDetail, DeliveryDryRun, Job } from "./wire";
@@ -236,6 +236,41 @@ describe("taking in all that wait", () => {
     await deliveries.replayAll();
     deliveries.stop();
     expect(made.clock.waiting).toBe(0);
+  });
+});
+
+describe("the channel", () => {
+  const CHECK = "POST /channels/a/check";
+  beforeEach(() => deliveries.show("a", null));
+
+  it("can be asked how it is, once at a time", async () => {
+    made.server.on(CHECK, { body: channel("a", { state: "degraded", reason: "slow" }) });
+    const asking = deliveries.checkChannel();
+    expect(deliveries.check.get().doing).toBe(true);
+    expect(await deliveries.checkChannel()).toBeNull();
+    expect(await asking).toMatchObject({ state: "degraded", reason: "slow" });
+    expect(deliveries.check.get()).toEqual({ doing: false, at: made.clock.now(), fault: null });
+    expect(made.server.asked(CHECK)).toBe(1);
+  });
+
+  it("says why it could not be asked, and when it last could", async () => {
+    made.server.on(CHECK, { body: channel("a") });
+    await deliveries.checkChannel();
+    const at = made.clock.now();
+    made.clock.pass(60_000);
+    made.server.on(CHECK, { status: 409, body: { detail: "It could not be loaded." } });
+    expect(await deliveries.checkChannel()).toBeNull();
+    expect(deliveries.check.get()).toEqual({ doing: false, at, fault: "It could not be loaded." });
+  });
+
+  it("that was asked before another one was shown says nothing of that one", async () => {
+    const slow = later<{ body: unknown }>();
+    made.server.on(CHECK, () => slow.promise);
+    const asking = deliveries.checkChannel();
+    await deliveries.show("b", null);
+    slow.keep({ body: channel("a") });
+    expect(await asking).toMatchObject({ id: "a" });
+    expect(deliveries.check.get()).toEqual({ doing: false, at: null, fault: null });
   });
 });
 
