@@ -35,8 +35,16 @@ name = "Desk"
 [channels.settings]
 token = {{ env = "UNRULY_TOKEN" }}
 folder = "{folder}"
+
+[[channels]]
+id = "still"
+plugin = "unruly-stillborn"
+name = "Still"
+[channels.settings]
+token = {{ env = "UNRULY_TOKEN" }}
 """
 SIZES = {"wide": (1440, 900), "middle": (1100, 800), "narrow": (390, 844)}
+IS_FOCUSED = "element => element === document.activeElement"
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 BEN = ("ben@example.com", "another-good-password")
 
@@ -159,7 +167,7 @@ def test_empty_failed_and_another_channel(shop: Shop, page: Page, complaints: Co
     page.get_by_role("radio", name="Ignored").click()
     expect(page.get_by_text("No delivery is in this state.")).to_be_visible()
     page.get_by_role("button", name="Show all").click()
-    page.get_by_label("Channel").select_option("Desk")
+    page.get_by_role("combobox", name="Channel").select_option("Desk")
     expect(page).to_have_url(f"{shop.hub.base_url}/deliveries?channel=desk")
     page.route("**/deliveries?limit*", lambda route: route.fulfill(status=503))
     page.get_by_role("button", name="Refresh").click()
@@ -171,6 +179,101 @@ def test_empty_failed_and_another_channel(shop: Shop, page: Page, complaints: Co
     page.goto("/deliveries?channel=shop&delivery=42")
     expect(page.get_by_role("alert")).to_contain_text("The delivery could not be loaded.")
     look(page)
+
+
+@pytest.mark.feature("PLUG-04")
+def test_how_a_channel_is_and_asking_it_now(shop: Shop, page: Page, complaints: Complaints) -> None:
+    complaints.allow("409")
+    page.goto("/deliveries?channel=shop")
+    state = page.get_by_role("group", name="State of the channel")
+    expect(state).to_contain_text("Working")
+    expect(state).not_to_contain_text("Checked at")
+    state.get_by_role("button", name="Check now").click()
+    expect(state).to_contain_text("Needs attention")
+    expect(state).to_contain_text("*** expires")
+    expect(state).to_contain_text("Checked at")
+    look(page)
+    (shop.folder / "health-temporary").touch()
+    state.get_by_role("button", name="Check now").press("Enter")
+    expect(state).to_contain_text("Passing trouble")
+    expect(state).to_contain_text("could not be checked: the provider is away")
+    # What is said of it meanwhile shows without asking.
+    shop.deliver(do="notice", id="1", text="Register the sender", state="degraded")
+    expect(state).to_contain_text("Degraded")
+    expect(state).to_contain_text("Register the sender")
+    look(page)
+    shop.deliver(do="notice", id="2", text="Registered", state="ok")
+    (shop.folder / "well").touch()
+    state.get_by_role("button", name="Check now").click()
+    expect(state).to_contain_text("Working")
+
+    page.get_by_role("combobox", name="Channel").select_option("Still")
+    expect(state).to_contain_text("Needs attention")
+    expect(state).not_to_contain_text("Checked at")
+    state.get_by_role("button", name="Check now").click()
+    expect(state).to_contain_text("It could not be checked. The channel could not be loaded")
+    look(page)
+    assert TOKEN not in page.content()
+
+
+def test_it_is_worked_by_keys_alone(shop: Shop, page: Page) -> None:
+    for number in range(3):
+        shop.deliver(do="malformed", id=f"in-{number}")
+    page.goto("/deliveries")
+    rows = page.get_by_role("list", name="Deliveries, newest first").get_by_role("link")
+    expect(rows).to_have_count(3)
+    while not rows.first.evaluate(IS_FOCUSED):
+        page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    detail = page.get_by_role("region", name="Delivery", exact=True)
+    expect(detail).to_be_focused()
+    expect(detail.get_by_text("it says nothing")).to_be_visible()
+    while not detail.get_by_role("button", name="Try").evaluate(IS_FOCUSED):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(detail.get_by_role("region", name="Try: what would come of it now")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(rows.nth(1)).to_be_focused()
+    expect(page).to_have_url(f"{shop.hub.base_url}/deliveries?channel=shop")
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_it_is_readable_in_every_theme(
+    shop: Shop, ana: Client, browser_as: Callable[..., BrowserContext], mode: str, width: int
+) -> None:
+    shop.deliver(id="in-1")
+    shop.deliver(do="malformed", id="in-2")
+    options = {"viewport": {"width": width, "height": 900}, "color_scheme": mode}
+    page = browser_as(ana, shop.hub.base_url, **options).new_page()
+    page.goto("/deliveries")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_text("Needs attention")).to_be_visible()
+    for theme in ("Green", "Sky Blue", "Gray", "Coral/Plum"):
+        page.get_by_role("radio", name=theme).click()
+        look(page)
+    page.get_by_role("list", name="Deliveries, newest first").get_by_role("link").last.click()
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("region", name="message", exact=True)).to_be_visible()
+    for theme in ("Green", "Sky Blue", "Gray", "Coral/Plum"):
+        page.get_by_role("radio", name=theme).click()
+        look(page)
+
+
+def test_a_page_that_cannot_be_fetched_says_so(
+    shop: Shop, ana: Client, browser_as: Callable[..., BrowserContext], complaints: Complaints
+) -> None:
+    complaints.allow("DeliveriesPage")
+    page = browser_as(ana, shop.hub.base_url).new_page()
+    page.route("**/DeliveriesPage*.js", lambda route: route.abort())
+    page.goto("/deliveries")
+    expect(page.get_by_role("heading", name="This page could not be loaded")).to_be_visible()
+    look(page)
+    page.unroute("**/DeliveriesPage*.js")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Nothing has arrived for this channel.")).to_be_visible()
 
 
 def test_who_may_not_manage_channels_does_not_find_it(

@@ -80,6 +80,7 @@ export class Inbox {
   readonly #endings: (() => void)[] = [];
   #queue: Change[] = [];
   #framed = false;
+  #wasDown = false;
   #announcedAt = -Infinity;
 
   constructor(
@@ -134,7 +135,13 @@ export class Inbox {
         this.#readOn();
       }),
       this.stream.state.subscribe(() => {
-        if (this.stream.state.get() === "live") this.#sendWaiting();
+        const state = this.stream.state.get();
+        if (state === "down") this.#wasDown = true;
+        if (state !== "live") return;
+        this.#sendWaiting();
+        // Nobody can ask what was said of channels meanwhile.
+        if (this.#wasDown) void this.loadChannels();
+        this.#wasDown = false;
       }),
     );
     void this.loadChannels();
