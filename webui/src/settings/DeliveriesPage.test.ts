@@ -67,7 +67,7 @@ describe("the state of a channel", () => {
     });
     await userEvent.setup().click(screen.getByRole("button", { name: "Check now" }));
     await settled();
-    expect(state().textContent).toMatch(/Needs attention.*Checked at.*The token was revoked/s);
+    expect(state().textContent).toMatch(/Needs attention.*The token was revoked.*Checked at/s);
     expect(made.inbox.channels.get().get("a")?.state).toBe("needs_attention");
   });
 
@@ -136,4 +136,83 @@ it("is walked by arrows and letters, from the first row to the last", async () =
     expect(document.activeElement).toBe(links[at]);
   }
   expect(router.place).toMatchObject({ delivery: null });
+});
+
+it("shows what a delivery would be, and how each message would look", async () => {
+  const made = world();
+  withDeliveries(made, "a", [delivery("1")]);
+  const looks = {
+    direction: "in",
+    blocks: [],
+    preview: "",
+    warnings: [],
+    wire: [],
+    fault: null,
+  };
+  made.server
+    .on("GET /channels/a/deliveries/1", {
+      body: {
+        ...delivery("1"),
+        url: "http://hub.test/hooks/main/a",
+        headers: [],
+        remote: null,
+        proof: null,
+        body: { content_type: null, text: "abc", base64: null, cut: false, withheld: null },
+        entries: [],
+      },
+    })
+    .on("POST /channels/a/deliveries/1/dry-run", {
+      body: {
+        state: "done",
+        reason: null,
+        proof: null,
+        more_events: 0,
+        reply: null,
+        events: [
+          { type: "receipt", facts: {}, entry_id: null, thread_id: null, renderings: [] },
+          {
+            type: "message",
+            facts: { text: "Hello", subject: null, media: [], echo: false },
+            entry_id: null,
+            thread_id: null,
+            renderings: [
+              { ...looks, surface: "timeline", fault: "render: ValueError: no such thing" },
+              { ...looks, surface: "preview" },
+              {
+                ...looks,
+                surface: "composer",
+                direction: "out",
+                preview: "Hello",
+                warnings: ["3 segments"],
+              },
+              {
+                ...looks,
+                surface: "wire",
+                direction: "out",
+                wire: [{ text: "Hello", html: null, attachment_ids: ["1"], data: {} }],
+              },
+            ],
+          },
+        ],
+      },
+    });
+  await opened(made, { channel: "a", delivery: "1" });
+  await userEvent.setup().click(screen.getByRole("button", { name: "Try" }));
+  await settled();
+  // What was left out is not shown, what is false or empty of itself is.
+  expect(screen.getByRole("region", { name: "receipt" }).textContent).toBe("{}");
+  const facts = screen.getByRole("region", { name: "message" }).textContent;
+  expect(JSON.parse(facts)).toEqual({ text: "Hello", echo: false });
+  const [timeline, preview, composer, wire] = within(
+    screen.getByText("How it looks").closest("details") as HTMLElement,
+  )
+    .getAllByRole("listitem", { hidden: true })
+    .map((item) => item.textContent);
+  expect(timeline).toMatch(/In the conversation.*render: ValueError: no such thing/s);
+  expect(timeline).not.toContain("Nothing.");
+  expect(preview).toMatch(/In a row of the list.*Nothing\./s);
+  expect(composer).toMatch(/As if the same was sent from here.*Hello.*3 segments/s);
+  expect(wire).toMatch(/At the provider.*Parts on the wire/s);
+  const parts = screen.getByRole("region", { name: /Parts on the wire/, hidden: true }).textContent;
+  expect(JSON.parse(parts)).toEqual([{ text: "Hello", attachment_ids: ["1"] }]);
 });
