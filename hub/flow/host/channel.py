@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 
 from hub.flow.host.context import ChannelContext, StoredClock
-from hub.flow.host.loops import ChannelLoop, HookTimeout, LoopsExhausted
+from hub.flow.host.loops import ChannelLoop, HookTimeout, LoopsExhausted, Waits, run_here
 from hub.plugin import (
     Accepted,
     Address,
@@ -75,6 +75,10 @@ FAULTS = 5
 """Faults of a hook in a row that open its breaker."""
 REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
+INLINE_BODY = 64 * 1024
+"""Bytes of the largest delivery that is read on the main loop."""
+SLOW = 0.25
+"""Seconds after which reading a delivery counts as too slow for the main loop."""
 DRY_RUN = ", dry run"
 """After the name of a hook that a person tries: its faults are told, and no more."""
 
@@ -114,6 +118,7 @@ class Channel:
         context: ChannelContext,
         secrets: tuple[str, ...],
         limits: Limits = LIMITS,
+        inline: bool = False,
     ) -> None:
         self.organisation_id = organisation_id
         self.organisation = organisation
@@ -127,6 +132,8 @@ class Channel:
         self._context = context
         self.secrets = secrets
         self._limits = limits
+        self.inline = inline
+        """Whether ``ingest`` runs where it is called: it is known to compute, and never to wait."""
         self._loop = ChannelLoop(f"{organisation}/{id}")
         self._loop.on_replaced = self._after_stuck_loop
         self._loop.on_stray = self._stray
@@ -303,9 +310,11 @@ class Channel:
         limit: float,
         kind: type[T],
         context: ChannelContext | None = None,
+        *,
+        inline: bool = False,
         **arguments: Any,
     ) -> T:
-        """Call an asynchronous hook on the channel's loop.
+        """Call an asynchronous hook on the channel's loop, or ``inline`` where we are.
 
         Raises a ``HookError`` of the API (with secrets taken out), ``HookTimeout``,
         ``PluginFault``, ``ChannelResting`` or ``LoopsExhausted``.
@@ -318,17 +327,26 @@ class Channel:
         def make() -> Coroutine[Any, Any, Any]:
             return caller(ctx=ctx, **arguments)
 
-        return await self._watched(hook, make, limit, kind)
+        return await self._watched(hook, make, limit, kind, inline=inline)
 
     async def _watched(
-        self, hook: str, make: Callable[[], Coroutine[Any, Any, Any]], limit: float, kind: type[T]
+        self,
+        hook: str,
+        make: Callable[[], Coroutine[Any, Any, Any]],
+        limit: float,
+        kind: type[T],
+        *,
+        inline: bool = False,
     ) -> T:
-        """Run something of the plugin's on its loop, and look at what comes of it."""
+        """Run something of the plugin's, and look at what comes of it."""
         if self.gone and hook != "shutdown":
             raise ChannelGone("the channel was taken out of the configuration")
         self._under_way += 1
         try:
-            answer = await self._loop.run(make, limit)
+            if inline:
+                answer = await self._run_inline(hook, make, limit)
+            else:
+                answer = await self._loop.run(make, limit)
         except HookError as error:
             raise self._known(hook, error) from None
         except HookTimeout as error:
@@ -348,6 +366,22 @@ class Channel:
             if self._leaving is not None and not self._under_way:
                 self._leaving.set()
         return self._checked(hook, answer, kind)
+
+    async def _run_inline(
+        self, hook: str, make: Callable[[], Coroutine[Any, Any, T]], limit: float
+    ) -> T:
+        """Run it where we are: to go over to another thread and back takes longer than it does. Was
+        it not as quick as it should be, it is not run here again."""
+        began = time.perf_counter()
+        try:
+            return run_here(make)
+        except Waits:
+            self.inline = False
+        finally:
+            if (took := time.perf_counter() - began) > SLOW:
+                self.inline = False
+                self._log_fault("plugin.slow", hook=hook, error=f"took {took:.3f} s")
+        return await self._loop.run(make, limit)
 
     def _call_pure(self, hook: str, kind: type[T], *, dry_run: bool = False, **arguments: Any) -> T:
         """Call a synchronous hook where we are."""
@@ -430,7 +464,10 @@ class Channel:
                     IngestResult,
                 )
             else:
-                result = await self._call("ingest", limit, IngestResult, context, delivery=delivery)
+                inline = self.inline and len(delivery.body) <= INLINE_BODY
+                result = await self._call(
+                    "ingest", limit, IngestResult, context, inline=inline, delivery=delivery
+                )
         except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as caught:
             error = caught
         found = verify.proof if isinstance(verify, Verifier) else proof
