@@ -79,8 +79,8 @@ INLINE_BODY = 64 * 1024
 """Bytes of the largest delivery that is read on the main loop."""
 SLOW = 0.25
 """Seconds after which reading a delivery counts as too slow for the main loop."""
-DRY_RUN = "ingest, dry run"
-"""``ingest`` where a person looks what would come of it: its faults are told, and no more."""
+DRY_RUN = ", dry run"
+"""After the name of a hook that a person tries: its faults are told, and no more."""
 
 
 class PluginFault(Exception):
@@ -232,8 +232,8 @@ class Channel:
         """A promise broken: logged, counted, and perhaps the hook's breaker opens."""
         what = redact(f"{type(error).__name__}: {error}", self.secrets)[:LONGEST_DETAIL]
         self._log_fault("plugin.fault", hook=hook, error=what)
-        if hook == DRY_RUN:
-            return PluginFault(f"ingest: {what}")
+        if hook.endswith(DRY_RUN):
+            return PluginFault(f"{hook.removesuffix(DRY_RUN)}: {what}")
         self._faults[hook] += 1
         if self._faults[hook] >= FAULTS:
             self._resting_until[hook] = time.monotonic() + REST
@@ -383,15 +383,16 @@ class Channel:
                 self._log_fault("plugin.slow", hook=hook, error=f"took {took:.3f} s")
         return await self._loop.run(make, limit)
 
-    def _call_pure(self, hook: str, kind: type[T], **arguments: Any) -> T:
+    def _call_pure(self, hook: str, kind: type[T], *, dry_run: bool = False, **arguments: Any) -> T:
         """Call a synchronous hook where we are."""
+        called = f"{hook}{DRY_RUN}" if dry_run else hook
         try:
             answer = getattr(self._hooks, hook)(ctx=self._context, **arguments)
         except HookError as error:
-            raise self._known(hook, error) from None
+            raise self._known(called, error) from None
         except ANYTHING as error:
-            raise self._fault(hook, error) from error
-        return self._checked(hook, answer, kind)
+            raise self._fault(called, error) from error
+        return self._checked(called, answer, kind)
 
     def _checked(self, hook: str, answer: object, kind: type[T]) -> T:
         try:
@@ -457,7 +458,7 @@ class Channel:
             limit = self._limits.ingest
             if dry_run:
                 result = await self._watched(
-                    DRY_RUN,
+                    f"ingest{DRY_RUN}",
                     lambda: self._hooks.ingest(ctx=context, delivery=delivery),
                     limit,
                     IngestResult,
@@ -535,9 +536,9 @@ class Channel:
             return  # that is shown already
         self._tell()
 
-    def render(self, item: Item, surface: Surface) -> Rendered:
-        """How something looks."""
-        return self._call_pure("render", Rendered, item=item, surface=surface)
+    def render(self, item: Item, surface: Surface, *, dry_run: bool = False) -> Rendered:
+        """How something looks. ``dry_run``: nothing that goes wrong counts against the channel."""
+        return self._call_pure("render", Rendered, dry_run=dry_run, item=item, surface=surface)
 
     def normalise(self, text: str) -> Address:
         """What a person typed, as an address. Raises ``BadAddress``."""
