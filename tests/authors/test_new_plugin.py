@@ -53,6 +53,8 @@ def test_a_new_package_conforms_at_once_and_its_channel_runs_after_a_reload(
     assert "Wrote hub-pigeon." in told
     assert "hub_pigeon:Pigeon: conformant: core" in told
     assert re.search(r"\d+ passed", told)
+    from_above = machine.ran("pytest -q hub-pigeon")
+    assert "hub_pigeon:Pigeon: conformant: core" in from_above, "wherever pytest is run"
 
     served = tmp_path / "hub"
     served.mkdir()
