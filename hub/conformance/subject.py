@@ -79,7 +79,7 @@ def _distribution(cls: type, target: str) -> Distribution | None:
 
 
 def _around(cls: type) -> tuple[Path, ...]:
-    """Where the sources of a package would have its ``pyproject.toml``: ``…/src/package/module``."""
+    """Where a package would have its ``pyproject.toml``: above ``…/src/package/module``."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     return tuple(Path(file).parents[:3]) if file else ()
 

@@ -77,7 +77,7 @@ def test_a_new_package_conforms_at_once_and_its_channel_runs_after_a_reload(
         assert thread["preview"]["text"] == "Coo"
         message = {"channel_id": "birds", "contact_id": thread["contact"]["id"], "body": "Coo, coo"}
         client.post(f"threads/{thread['id']}/messages", message)
-        wait_for(lambda: client.entries(thread["id"])[-1]["status"] == "queued", what="queued")
+        wait_for(lambda: client.entries(thread["id"])[-1]["status"] == "sent", what="sent")
         (taken,) = provider.taken
         assert (taken["to"], taken["text"]) == ("zoe", "Coo, coo")
 
