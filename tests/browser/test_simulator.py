@@ -129,8 +129,8 @@ def test_who_writes_a_channel_sees_what_its_render_gives(inbox: Inbox, phone: Pa
     looks = tried.get_by_role("listitem")
     expect(looks).to_have_count(5)
     expect(looks.filter(has_text="Below what is being written")).to_contain_text("2 segments")
-    wire = tried.get_by_role("region", name="Parts on the wire: At the provider")
-    expect(wire).to_contain_text(long.strip())
+    at_the_provider = tried.get_by_role("region", name="Parts on the wire: At the provider")
+    expect(at_the_provider).to_contain_text(long.strip())
     check(page)
 
 
