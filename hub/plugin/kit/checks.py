@@ -141,7 +141,7 @@ class _Manager(pluggy.PluginManager):
         return super().parse_hookspec_opts(module_or_class, name) if name in HOOKS else None
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
-        marked = name in _marked(cast("type", type(plugin)))
+        marked = name in _marked(plugin.__class__)
         return super().parse_hookimpl_opts(plugin, name) if marked else None
 
 
