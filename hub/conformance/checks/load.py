@@ -104,9 +104,12 @@ async def package_says_its_range(stage: Stage) -> None:
 async def construction_is_quiet(stage: Stage) -> None:
     """No network, no file, little time."""
     settings, context = stage.settings(), RecordedContext()
-    begun = time.thread_time()
-    stage.make(settings, context)
-    seconds = (time.thread_time() - begun) / slowness()
+    spent: list[float] = []
+    for _ in range(3):  # whatever else the interpreter does meanwhile, it does not every time
+        begun = time.thread_time()
+        stage.make(settings, context)
+        spent.append(time.thread_time() - begun)
+    seconds = min(spent) / slowness()
     did = [each.what for each in stage.guard.of("network", "write", "process")]
     if did:
         raise Failed(
