@@ -20,15 +20,18 @@ import structlog
 from msgspec import Struct
 
 from hub.flow.host.context import ChannelContext, StoredClock
-from hub.flow.host.loops import ChannelLoop, HookTimeout, LoopsExhausted
+from hub.flow.host.loops import GRACE, ChannelLoop, HookTimeout, LoopsExhausted
+from hub.flow.waiting import woken
 from hub.plugin import (
     Accepted,
     Address,
+    CallFacts,
     ComposeFacts,
     ComposeRules,
     CredentialsInvalid,
     Delivery,
     FetchedMedia,
+    FetchRef,
     Health,
     HookError,
     Info,
@@ -37,12 +40,15 @@ from hub.plugin import (
     MediaRef,
     Outbound,
     Permanent,
+    PollResult,
     Reconciled,
     Rendered,
+    Reply,
     Route,
     RouteReply,
     RouteRequest,
     Surface,
+    TemplateInfo,
     Temporary,
     Verification,
 )
@@ -62,6 +68,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     send: float = 30.0
     reconcile: float = 30.0
     fetch_media: float = 60.0
+    poll: float = 60.0
+    fetch: float = 60.0
+    answer: float = 10.0
+    templates: float = 30.0
     startup: float = 15.0
     health: float = 15.0
     route: float = 60.0
@@ -75,6 +85,8 @@ FAULTS = 5
 """Faults of a hook in a row that open its breaker."""
 REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
+STEADY = 10.0
+"""Seconds after which a hook that listens counts as one that works."""
 DRY_RUN = "ingest, dry run"
 """``ingest`` where a person looks what would come of it: its faults are told, and no more."""
 
@@ -136,6 +148,8 @@ class Channel:
         """What the plugin has found when it was asked last."""
         self._unready: Health | None = None
         """Why the plugin could not start."""
+        self._brings: dict[str, Health] = {}
+        """What keeps ``poll`` or ``listen`` from bringing anything in."""
         self._off: str | None = None
         self._faults: Counter[str] = Counter()
         self._broken: dict[str, str] = {}
@@ -171,7 +185,8 @@ class Channel:
             return Health(state="degraded", reason="; ".join(self._broken.values()))
         if self._unready is not None:
             return self._unready
-        return max(self._said, self._found, key=lambda one: WORSE.index(one.state))
+        told = (self._said, self._found, *self._brings.values())
+        return max(told, key=lambda one: WORSE.index(one.state))
 
     @property
     def lost(self) -> bool:
@@ -196,6 +211,22 @@ class Channel:
     def say(self, health: Health) -> None:
         """Show what was said of the channel; a fault of the plugin's is shown above it."""
         self._said = self._shown(health.state, health.reason)
+        self._tell()
+
+    def brings(self, hook: str, error: Exception | None) -> None:
+        """Whether ``poll`` or ``listen`` works, by what it raised last."""
+        if error is None:
+            if self._brings.pop(hook, None) is None:
+                return
+        elif isinstance(error, CredentialsInvalid):
+            reason = error.detail or "The provider refuses the channel's credentials."
+            self._brings[hook] = self._shown("needs_attention", reason)
+        else:
+            passing = isinstance(error, Temporary)
+            what = str(error) or type(error).__name__
+            self._brings[hook] = self._shown(
+                "transient" if passing else "degraded", f"{hook} failed: {what}"
+            )
         self._tell()
 
     def _shown(self, state: State, reason: str | None) -> Health:
@@ -321,7 +352,11 @@ class Channel:
         return await self._watched(hook, make, limit, kind)
 
     async def _watched(
-        self, hook: str, make: Callable[[], Coroutine[Any, Any, Any]], limit: float, kind: type[T]
+        self,
+        hook: str,
+        make: Callable[[], Coroutine[Any, Any, Any]],
+        limit: float | None,
+        kind: type[T],
     ) -> T:
         """Run something of the plugin's on its loop, and look at what comes of it."""
         if self.gone and hook != "shutdown":
@@ -344,10 +379,13 @@ class Channel:
         except Exception as error:
             raise self._fault(hook, error) from error
         finally:
-            self._under_way -= 1
-            if self._leaving is not None and not self._under_way:
-                self._leaving.set()
+            self._ended_one()
         return self._checked(hook, answer, kind)
+
+    def _ended_one(self) -> None:
+        self._under_way -= 1
+        if self._leaving is not None and not self._under_way:
+            self._leaving.set()
 
     def _call_pure(self, hook: str, kind: type[T], **arguments: Any) -> T:
         """Call a synchronous hook where we are."""
@@ -451,6 +489,62 @@ class Channel:
         if self.current is not self:
             return await self.current.reconcile(message)
         return await self._call("reconcile", self._limits.reconcile, Reconciled, message=message)
+
+    async def poll(self, cursor: str | None) -> PollResult:
+        """What has arrived since."""
+        return await self._call("poll", self._limits.poll, PollResult, cursor=cursor)
+
+    async def listen(self) -> None:
+        """Let the plugin hold its connection, until it ends or this is cancelled; then it is
+        waited for, but not for ever."""
+        if self._rests("listen"):
+            raise ChannelResting(self._broken.get("listen", ""))
+        main = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        async def listening() -> None:
+            try:
+                await self._hooks.listen(ctx=self._context)
+            finally:
+                main.call_soon_threadsafe(ended.set)
+
+        steady = main.call_later(STEADY, self._steady, "listen")
+        self._under_way += 1
+        try:
+            await self._watched("listen", listening, None, type(None))
+        except asyncio.CancelledError:
+            await woken(ended, GRACE)
+            raise
+        finally:
+            steady.cancel()
+            self._ended_one()
+
+    def _steady(self, hook: str) -> None:
+        self._worked(hook)
+        self.brings(hook, None)
+
+    async def fetch(self, ref: FetchRef) -> Delivery:
+        """Get what ``ingest`` has named."""
+        if self.current is not self:
+            return await self.current.fetch(ref)
+        return await self._call("fetch", self._limits.fetch, Delivery, ref=ref)
+
+    async def answer(self, facts: CallFacts) -> Reply:
+        """What to say to a provider that waits."""
+        if self.current is not self:
+            return await self.current.answer(facts)
+        reply = await self._call("answer", self._limits.answer, Reply, facts=facts)
+        try:
+            checked(IngestResult(reply=reply), IngestResult)  # it has to be one HTTP can carry
+        except ValueError as error:
+            raise self._fault("answer", error) from error
+        return reply
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        """The provider's templates."""
+        if self.current is not self:
+            return await self.current.templates()
+        return await self._call("templates", self._limits.templates, tuple[TemplateInfo, ...])
 
     async def fetch_media(self, ref: MediaRef) -> FetchedMedia:
         """Get a file, by the plugin's own way or plainly by its address."""

@@ -25,14 +25,6 @@ from hub.plugin.kit.http import PluginHttp
 from hub.plugin.kit.secrets import as_written, redact, secrets_in
 
 GROUP = "hub.plugins"
-USED_HOOKS = frozenset(
-    {
-        "ingest", "send", "render", "normalise_address", "compose_rules", "own_addresses",
-        "fetch_media", "reconcile", "startup", "shutdown", "health", "routes",
-    }
-)  # fmt: skip
-"""The hooks this version calls. A plugin that lives by another one is refused, not half run."""
-LIVES_BY = frozenset({"poll", "listen", "fetch", "answer", "templates"})
 
 
 class FailedChannel(Struct, frozen=True, kw_only=True):
@@ -98,9 +90,6 @@ def _import(point: EntryPoint) -> PluginClass | list[str]:
     if problems := checks.check_class(cls):
         return [*problems]
     info = cast("Info", cls.INFO)
-    unused = [hook for hook in sorted(LIVES_BY) if hasattr(cls, hook) and hook not in USED_HOOKS]
-    if unused:
-        return [f"uses {', '.join(unused)}, which this version of the hub does not call yet"]
     return PluginClass(cls, info)
 
 
