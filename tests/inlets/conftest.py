@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from hub.app.hub import Hub, running
 from hub.config import load
+from hub.flow import references
 from hub.flow.host import Channel
 from hub.rules import sending
 from hub.store import tables as t
@@ -25,7 +26,7 @@ from tests.standins.courier import Courier
 
 CONFIG = """\
 [[channels]]
-id = "post"
+id = "{id}"
 plugin = "{plugin}"
 allow_hosts = ["127.0.0.1"]
 [channels.settings]
@@ -36,10 +37,12 @@ folder = "{folder}"
 """
 
 
-def configured(courier: Courier, plugin: str, folder: Path, every: float = 1.0) -> str:
+def configured(
+    courier: Courier, plugin: str, folder: Path, every: float = 1.0, id_: str = "post"
+) -> str:
     """A configuration with one channel of the provider's."""
     facts = {"url": courier.url, "port": courier.port, "every": every, "folder": folder}
-    return CONFIG.format(plugin=plugin, **facts)
+    return CONFIG.format(plugin=plugin, id=id_, **facts)
 
 
 @pytest.fixture
@@ -53,6 +56,8 @@ def courier() -> Iterator[Courier]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again at once."""
     monkeypatch.setattr(sending, "BACKOFF_FIRST_MS", 40)
+    monkeypatch.setattr(sending, "BACKOFF_LONGEST_MS", 400)
+    monkeypatch.setattr(references, "IDLE", 0.05)
 
 
 class House:
