@@ -38,6 +38,7 @@ from hub.plugin import (
     Unverified,
     Verification,
 )
+from hub.plugin.kit.verify import Missing
 from hub.plugin.types import Address, Event
 from hub.rules import commands as c
 from hub.rules.content import Content, one_line, storable
@@ -440,7 +441,7 @@ class Intake:
                 await self._writer.record(await self._kept(keep, "refused", error.detail))
             return Taken(state="refused", status=403, reason=error.detail)
         reason = _said(error)
-        passing = _passing(error) if trusted else isinstance(error, ChannelResting)
+        passing = _passing(error) if trusted else isinstance(error, ChannelResting | Missing)
         due_at = _again_at(keep) if passing else None
         if trusted:
             return await self._quarantine(keep, reason, due_at=due_at)

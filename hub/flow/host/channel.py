@@ -20,6 +20,7 @@ import structlog
 from msgspec import Struct
 
 from hub.flow.host.context import ChannelContext, StoredClock
+from hub.flow.host.documents import LARGEST, Documents
 from hub.flow.host.loops import GRACE, ChannelLoop, HookTimeout, LoopsExhausted
 from hub.flow.waiting import woken
 from hub.plugin import (
@@ -34,6 +35,7 @@ from hub.plugin import (
     FetchRef,
     Health,
     HookError,
+    HttpResponse,
     Info,
     IngestResult,
     Item,
@@ -55,7 +57,7 @@ from hub.plugin import (
 from hub.plugin.context import Verify
 from hub.plugin.kit.answers import ANYTHING, LONGEST_DETAIL, checked, cleaned
 from hub.plugin.kit.secrets import redact
-from hub.plugin.kit.verify import Replayed, Verifier
+from hub.plugin.kit.verify import Missing, Replayed, Verifier
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -65,6 +67,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Seconds each hook may take."""
 
     ingest: float = 10.0
+    document: float = 5.0
     send: float = 30.0
     reconcile: float = 30.0
     fetch_media: float = 60.0
@@ -85,6 +88,8 @@ FAULTS = 5
 """Faults of a hook in a row that open its breaker."""
 REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
+MOST_DOCUMENTS = 3
+"""How often a delivery is read because something that verifies it was missing."""
 STEADY = 10.0
 """Seconds after which a hook that listens counts as one that works."""
 DRY_RUN = "ingest, dry run"
@@ -142,6 +147,7 @@ class Channel:
         self._loop = ChannelLoop(f"{organisation}/{id}")
         self._loop.on_replaced = self._after_stuck_loop
         self._loop.on_stray = self._stray
+        self._documents = Documents(self._document)
         self._said = Health()
         """What the provider has said of the channel."""
         self._found = Health()
@@ -452,8 +458,34 @@ class Channel:
         against the channel; nor does it wait for a breaker."""
         if self.current is not self:
             return await self.current.ingest(delivery, proof, dry_run=dry_run)
+        ingested = await self._ingest(delivery, proof, dry_run=dry_run)
+        tries = 0
+        while isinstance(ingested.error, Missing) and tries < MOST_DOCUMENTS:
+            tries += 1
+            try:
+                await self._documents.bring(ingested.error)
+            except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
+                return Ingested(None, error, None)
+            ingested = await self._ingest(delivery, proof, dry_run=dry_run)
+        return ingested
+
+    async def _document(self, url: str) -> HttpResponse:
+        limit = self._limits.document
+        http = self._context.http
+        return await self._watched(
+            "verify",
+            lambda: http.request("GET", url, timeout=limit, max_bytes=LARGEST),
+            2 * limit,
+            HttpResponse,
+        )
+
+    async def _ingest(
+        self, delivery: Delivery, proof: Verification | None, *, dry_run: bool
+    ) -> Ingested:
         clock = StoredClock(delivery.received_at)
-        verify: Verify = Verifier(delivery, clock) if proof is None else Replayed(proof)
+        verify: Verify = (
+            Verifier(delivery, clock, self._documents.bodies) if proof is None else Replayed(proof)
+        )
         context = (self._context.aside if dry_run else self._context.about)(verify, clock)
         result: IngestResult | None = None
         error: Exception | None = None
