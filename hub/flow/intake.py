@@ -34,6 +34,7 @@ from hub.plugin import (
     OptOut,
     Receipt,
     Reply,
+    TemplateChanged,
     Temporary,
     Unverified,
     Verification,
@@ -313,6 +314,8 @@ class Intake:
         for event in ready.result.events:
             if isinstance(event, ChannelNotice) and event.state is not None:
                 channel.say(Health(state=event.state, reason=event.text or None))
+            elif isinstance(event, TemplateChanged):
+                channel.forget_templates()
 
     async def _answered(
         self, channel: Channel, question: str, result: IngestResult, taken: Taken
@@ -377,8 +380,8 @@ class Intake:
                         how=storable(event.how),
                     )
                 ]
-            case ChannelNotice():
-                return []
+            case ChannelNotice() | TemplateChanged():
+                return []  # what follows from them is no row: see _stored
             case _:
                 raise Malformed(f"the hub does not take in events of the kind {tag} yet")
 

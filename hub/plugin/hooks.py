@@ -173,8 +173,10 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
-        """``settings`` written for an older version of the plugin, ``from_api``, as this one wants
-        them."""
+        """``settings`` as this version of the plugin wants them, where ``hub.toml`` says by
+        ``api = "0.8"`` that they were written for the plugin API ``from_api`` and ``INFO.api`` is
+        another by now. A ``staticmethod``, because there is no instance yet; values of secrets are
+        in it as texts. What it returns is checked like any settings, and is not written back."""
         raise NotImplementedError
 
     # ---- extensions, provisional

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -68,7 +68,11 @@ class House:
         self.courier = courier
         self.folder = folder / "told"
         self.folder.mkdir(exist_ok=True)
-        self.environ = {"HUB_DATABASE_URL": url, "HUB_DATA": str(folder / "data")}
+        self.environ = {
+            "HUB_DATABASE_URL": url,
+            "HUB_DATA": str(folder / "data"),
+            "HUB_HTTP_ROUTES": f"sns.eu-west-1.amazonaws.com={courier.url}",
+        }
         self._file = folder / "hub.toml"
         self.hub: Hub
 
@@ -104,9 +108,16 @@ class House:
 
     async def post(self, **told: Any) -> httpx2.Response:
         """A webhook."""
-        transport = httpx2.ASGITransport(app=self.hub.web())
+        headers = (("Content-Type", "application/json"),)
+        return await self.deliver(json.dumps(told).encode(), headers)
+
+    async def deliver(
+        self, body: bytes, headers: tuple[tuple[str, str], ...] = ()
+    ) -> httpx2.Response:
+        """A webhook as it is."""
+        transport = httpx2.ASGITransport(app=cast("Any", self.hub.web()))
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
-            return await client.post("/hooks/main/post", json=told)
+            return await client.post("/hooks/main/post", content=body, headers=list(headers))
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ class Courier:
         self.lock = threading.Condition()
         self.messages: list[dict[str, Any]] = []
         self.bodies: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes] = {}
+        """What lies at other paths."""
         self.status: dict[str, int] = {}
         """What a path is answered instead, by its beginning."""
         self.headers: dict[str, str] = {}
@@ -52,7 +54,7 @@ class Courier:
             def do_GET(self) -> None:
                 courier._get(self)
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -80,10 +82,12 @@ class Courier:
         body: Any = {}
         if status == 200 and parts.path == "/messages":
             body = self._page(int(parse_qs(parts.query)["after"][0]))
-        elif status == 200:
+        elif status == 200 and parts.path not in self.files:
             body = self.bodies.get(parts.path.removeprefix("/bodies/"))
             status = 404 if body is None else 200
         data = json.dumps(body).encode()
+        if status == 200 and parts.path in self.files:
+            data = self.files[parts.path]
         try:
             request.send_response(status)
             for name, value in self.headers.items():

@@ -90,6 +90,8 @@ REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
 MOST_DOCUMENTS = 3
 """How often a delivery is read because something that verifies it was missing."""
+TEMPLATES = 300.0
+"""Seconds for which a provider's templates are taken to be as they were."""
 STEADY = 10.0
 """Seconds after which a hook that listens counts as one that works."""
 DRY_RUN = "ingest, dry run"
@@ -148,6 +150,8 @@ class Channel:
         self._loop.on_replaced = self._after_stuck_loop
         self._loop.on_stray = self._stray
         self._documents = Documents(self._document)
+        self._asking = asyncio.Lock()
+        self._templates: tuple[float, tuple[TemplateInfo, ...]] | None = None
         self._said = Health()
         """What the provider has said of the channel."""
         self._found = Health()
@@ -573,10 +577,23 @@ class Channel:
         return reply
 
     async def templates(self) -> tuple[TemplateInfo, ...]:
-        """The provider's templates."""
+        """The provider's templates, as they were a few minutes ago at the most."""
         if self.current is not self:
             return await self.current.templates()
-        return await self._call("templates", self._limits.templates, tuple[TemplateInfo, ...])
+        if not self.has("templates"):
+            return ()
+        async with self._asking:  # who opens a page while it is asked waits for the same answer
+            now = time.monotonic()
+            if self._templates is None or now - self._templates[0] > TEMPLATES:
+                found = await self._call(
+                    "templates", self._limits.templates, tuple[TemplateInfo, ...]
+                )
+                self._templates = (now, found)
+            return self._templates[1]
+
+    def forget_templates(self) -> None:
+        """The provider says that one of them has changed."""
+        self._templates = None
 
     async def fetch_media(self, ref: MediaRef) -> FetchedMedia:
         """Get a file, by the plugin's own way or plainly by its address."""

@@ -233,6 +233,9 @@ def _check_hook(cls: type, hook: str, attribute: str) -> Iterator[Problem]:
     if options.get("wrapper") or options.get("hookwrapper"):
         words = f"{hook} is a wrapper: the hub calls one implementation and wraps it itself"
         yield Problem(words, "arguments")
+    bound = isinstance(inspect.getattr_static(cls, attribute), staticmethod | classmethod)
+    if hook == "migrate_settings" and not bound:
+        yield Problem(f"{hook} has to be a staticmethod: there is no instance yet", "hooks")
     wants_async = inspect.iscoroutinefunction(HOOKS[hook])
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         yield Problem(f"{hook} yields: it has to return", "hooks")

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -71,7 +71,7 @@ def jwt(
     if body_hash is not None:
         told[body_hash] = hashlib.sha256(delivery.body).hexdigest()
     named = None if key_id is None else {"kid": key_id}
-    token = cast("str", tokens.encode(told, key, algorithm, headers=named))
+    token = tokens.encode(told, key, algorithm, headers=named)
     return _with(delivery, {header: prefix + token})
 
 

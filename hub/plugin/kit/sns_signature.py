@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -43,11 +43,12 @@ class Message(Struct, frozen=True, kw_only=True):
 def read(body: bytes) -> Message:
     """A delivery's body as such. Raises ``Unverified`` for anything else."""
     try:
-        told: Any = json.loads(body)
+        found: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Unverified("it is no message of SNS") from error
-    if not isinstance(told, dict):
+    if not isinstance(found, dict):
         raise Unverified("it is no message of SNS")
+    told = cast("dict[str, Any]", found)
     version = _text(told, "SignatureVersion")
     if version not in HASHES:
         raise Unverified("SignatureVersion is unknown")
@@ -87,6 +88,7 @@ def is_amazons(url: str) -> bool:
         parts.scheme == "https"
         and bool(_HOST.fullmatch(parts.netloc))
         and bool(_PATH.fullmatch(parts.path))
+        and parts.geturl() == url  # nothing that was passed over in reading it
         and not (parts.query or parts.fragment)
     )
 

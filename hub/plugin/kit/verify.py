@@ -27,6 +27,9 @@ MAX_HEADER = 4096
 SECRET_PREFIX = "whsec_"  # noqa: S105  # Standard Webhooks' mark of a secret, not a secret
 
 
+_NOTHING: Mapping[str, bytes] = {}
+
+
 def stored_proof(method: str, detail: str = "") -> Verification:
     """The proof of a delivery verified before, as it was stored with it."""
     return Verification(method, detail, _seal=_SEAL)
@@ -51,7 +54,7 @@ class Verifier:
     ) -> None:
         self._delivery = delivery
         self._clock = clock
-        self._documents = {} if documents is None else documents
+        self._documents: Mapping[str, bytes] = _NOTHING if documents is None else documents
         self.proof: Verification | None = None
 
     def hmac(

@@ -30,6 +30,8 @@ from hub.plugin import (
     Rendered,
     Reply,
     Surface,
+    TemplateChanged,
+    TemplateInfo,
     Temporary,
     Text,
     Unverified,
@@ -55,7 +57,7 @@ def info(name: str, *inbound: str, **can: Any) -> Info:
         api=API_VERSION,
         settings=Settings,
         can=Capabilities(inbound=frozenset(inbound), outbound=True, **can),  # type: ignore[arg-type]
-        emits=frozenset({"message"}),
+        emits=frozenset({"message", *(["template_changed"] if can.get("templates") else [])}),
         label="Courier",
         address_scheme="phone",
     )
@@ -190,3 +192,34 @@ class Voice(Courier):
             return Reply(status=99)
         said = f"<Response>{facts.external_id} {event.text} {count} {facts.in_hours}</Response>"
         return Reply(content_type="application/xml", body=said.encode())
+
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail"
+
+
+class Notified(Courier):
+    """Its webhooks come by way of Amazon SNS, or with a token of the provider's own."""
+
+    INFO = info("courier-sns", "http", verifies="signature", templates=True)
+
+    @hookimpl
+    async def ingest(self, ctx: Context, delivery: Delivery) -> IngestResult:
+        if delivery.header("authorization"):
+            url = f"{self.settings.url}/keys"
+            ctx.verify.jwt(algorithms=["RS256"], jwks_url=url, body_hash="payload_hash")
+            told = delivery.json()
+        else:
+            ctx.verify.sns(topics=[TOPIC])
+            told = json.loads(delivery.json()["Message"])
+        if "template" in told:
+            event = TemplateChanged(name=told["template"], state="approved")
+            return IngestResult(events=(event,))
+        inner = Delivery(body=json.dumps(told).encode(), received_at=delivery.received_at)
+        return await Courier.ingest(self, ctx, inner)
+
+    @hookimpl
+    async def templates(self, ctx: Context) -> tuple[TemplateInfo, ...]:
+        response = await ctx.http.request("GET", f"{self.settings.url}/templates")
+        if response.status != 200:
+            raise Temporary(f"answered {response.status}")
+        return tuple(TemplateInfo(**each) for each in response.json())
