@@ -43,7 +43,8 @@ def wait_for(
 
 class HubProcess:
     """``hub serve`` in a folder of its own; kill it, start it again, look at what it printed.
-    With a ``forker`` of ``hub.cli:main`` it starts sooner."""
+    With a ``forker`` of ``hub.cli:main`` it starts sooner; ``python`` is the interpreter of another
+    installation."""
 
     command = "serve"
 
@@ -55,8 +56,10 @@ class HubProcess:
         database_url: str | None = None,
         environ: Mapping[str, str] | None = None,
         forker: Forker | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.folder = folder
+        self._python = python
         self._forker = forker
         self.base_url = ""
         self._environ = {
@@ -99,7 +102,7 @@ class HubProcess:
             return
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", *arguments],
+                [self._python, "-m", "hub.cli", *arguments],
                 cwd=self.folder,
                 env=self._environ,
                 stdout=output,
@@ -154,7 +157,7 @@ class HubProcess:
         """Another command of the hub's on the same folder and database."""
         config = self._arguments[2:]
         return subprocess.run(
-            [sys.executable, "-m", "hub.cli", *arguments, *config],
+            [self._python, "-m", "hub.cli", *arguments, *config],
             cwd=self.folder,
             env=self._environ,
             input=input_,

@@ -7,7 +7,7 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SHARING = ("tests/cluster/", "tests/e2e/", "tests/inbox/", "tests/web/")
+SHARING = ("tests/authors/", "tests/cluster/", "tests/e2e/", "tests/inbox/", "tests/web/")
 """Folders with servers that all of their tests use; each worker would start them anew."""
 ALONE = "test_kills.py"
 """Modules whose tests take long, each as much as many others."""

@@ -7,7 +7,6 @@ Nothing that arrives or waits meanwhile is without a channel.
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Callable, Iterator
 
 import structlog
@@ -15,6 +14,7 @@ from msgspec.structs import replace
 
 from hub.app.commands import check_texts
 from hub.app.hub import Hub
+from hub.app.packages import take_in_new_packages
 from hub.app.processes import Outcome
 from hub.app.setup import ensure_organisations
 from hub.config import ChannelConfig, ConfigErrors, HubConfig, HubSection, Origin, Reading
@@ -94,7 +94,7 @@ class Reloader:
 
     def _read(self, before: dict[Slot, ChannelConfig]) -> tuple[Reading, list[str]]:
         """The configuration, and everything that is wrong with it."""
-        importlib.invalidate_caches()  # perhaps a plugin was installed
+        take_in_new_packages()  # perhaps a plugin was installed
         reading = self._reread()
         mistakes = [str(error) for error in ConfigErrors(reading.errors).errors]
         if reading.config.path is None and self._hub.config.path is not None:

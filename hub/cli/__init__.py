@@ -11,6 +11,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from hub.cli.parser import build_parser
 
@@ -26,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from hub.cli.init import initialise
 
             return initialise(options.file)
+        if options.command == "plugin" and options.subcommand == "new":
+            from hub.cli.new import new_plugin
+
+            return new_plugin(options.name, Path())
         return _run(options)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

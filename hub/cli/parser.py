@@ -41,10 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     add("check", "Say everything that is wrong with the configuration.", configured)
     _add_user(commands, configured)
-    plugin = add("plugin", "What is installed.").add_subparsers(
+    plugin = add("plugin", "Plugins: installed, new, under test.").add_subparsers(
         dest="subcommand", metavar="command", required=True
     )
     plugin.add_parser("list", help="installed plugins", parents=[configured])
+    _add_plugin_new(plugin)
     _add_plugin_test(plugin)
 
     replay = add("replay", "Take in again what a channel could not understand.", configured)
@@ -56,6 +57,14 @@ def build_parser() -> argparse.ArgumentParser:
     openapi = add("openapi", "Print the OpenAPI document of the HTTP API.")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="write it there instead")
     return parser
+
+
+def _add_plugin_new(
+    plugin: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+) -> None:
+    help_ = "Write a package to start a channel from."
+    new = plugin.add_parser("new", help=help_, description=help_, allow_abbrev=False)
+    new.add_argument("name", metavar="NAME", help="what hub.toml calls it, such as acme-chat")
 
 
 def _add_plugin_test(

@@ -38,7 +38,8 @@ def run(
 ) -> int:
     """Run it and print what came of it; the exit code: 0 conformant (or all of ``only`` passed),
     1 not, 2 nothing could be run. ``verify``: run as that report was, and compare."""
-    sys.path.insert(0, str(Path.cwd()))  # as pytest does: a plugin need not be installed yet
+    # As pytest does: a plugin need not be installed yet.
+    sys.path[:0] = [str(Path.cwd() / "src"), str(Path.cwd())]
     try:
         before = None if verify is None else _read(verify)
         subject = find(target)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
+import tomllib
+from email.message import Message
 from importlib.metadata import Distribution, entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from msgspec import Struct
@@ -59,10 +63,54 @@ def of_class(cls: type, target: str = "") -> Subject:
 
 
 def _distribution(cls: type, target: str) -> Distribution | None:
-    """The package whose entry point names the class."""
+    """The package whose entry point names the class: one that is installed, else the one that is
+    written here."""
     info = getattr(cls, "INFO", None)
     name = info.name if isinstance(info, Info) else None
-    for point in entry_points(group=GROUP):
+    here = Project.read(Path.cwd())
+    points = [*entry_points(group=GROUP)]
+    points += [] if here is None else here.entry_points.select(group=GROUP)
+    for point in points:
         if point.value == target or point.name == name:
             return point.dist
     return None
+
+
+class Project(Distribution):
+    """A package that is not installed (yet), as its ``pyproject.toml`` describes it."""
+
+    def __init__(self, folder: Path, project: dict[str, Any]) -> None:
+        self._folder = folder
+        self._project = project
+
+    @classmethod
+    def read(cls, folder: Path) -> Project | None:
+        """The package of a folder, if there is one that says so much of itself."""
+        try:
+            read = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        project: object = read.get("project")
+        if not isinstance(project, dict) or "name" not in project:
+            return None
+        return cls(folder, cast("dict[str, Any]", project))
+
+    def read_text(self, filename: str) -> str | None:
+        """What building it would write into its metadata, as far as anybody asks here."""
+        if filename == "METADATA":
+            head = Message()
+            head["Metadata-Version"] = "2.1"
+            head["Name"] = str(self._project["name"])
+            head["Version"] = str(self._project.get("version", "0"))
+            for needed in self._project.get("dependencies", ()):
+                head["Requires-Dist"] = str(needed)
+            return head.as_string()
+        if filename == "entry_points.txt":
+            groups = self._project.get("entry-points", {})
+            lines = [f"{name} = {value}" for name, value in groups.get(GROUP, {}).items()]
+            return "\n".join([f"[{GROUP}]", *lines])
+        return None
+
+    def locate_file(self, path: str | os.PathLike[str]) -> Path:
+        """A file of it."""
+        return self._folder / path

@@ -139,7 +139,7 @@ async def dry_run_delivery(
     named = await parts(request).database.read(
         lambda connection: store.entries_named(connection, *channel.key, views.names(dry))
     )
-    return views.dry_run(dry, named, channel.secrets)
+    return views.dry_run(dry, named, channel)
 
 
 @post(

@@ -119,11 +119,18 @@ async def list_templates(
 
 
 def _channel(request: Web, channel_id: str) -> Channel:
-    scope = who_asks(request).scope
-    channel = parts(request).channels.get(scope.organisation_id, channel_id)
-    if channel is None or not scope.sees(channel_id):
-        raise not_found("channel")
-    return channel
+    scope, channels = who_asks(request).scope, parts(request).channels
+    if scope.sees(channel_id):
+        if (channel := channels.get(scope.organisation_id, channel_id)) is not None:
+            return channel
+        if channels.failed(scope.organisation_id, channel_id) is not None:
+            raise ProblemError(
+                409,
+                "The channel could not be loaded, so there is nothing to ask. Mend what its reason "
+                "says and apply it with hub reload.",
+                code="channel_not_running",
+            )
+    raise not_found("channel")
 
 
 router = Router(

@@ -44,7 +44,7 @@ def _file(request: Web, path: Path, *, cache: str) -> Response[bytes]:
 
 
 @get(
-    ["/", "/messages", "/messages/{rest:path}"],
+    ["/", "/messages", "/messages/{rest:path}", "/deliveries"],
     opt=right(PUBLIC),
     include_in_schema=False,
     media_type="text/html",

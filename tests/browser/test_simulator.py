@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.screen import Inbox
+from tests.browser.test_accessibility import check
 from tests.hubs import Client, wait_for
 
 CUSTOMER = "+12025550142"
@@ -112,6 +113,25 @@ def test_a_picture_from_the_phone_is_seen_in_the_inbox(inbox: Inbox, phone: Page
     wait_for(
         lambda: picture.evaluate("img => img.naturalWidth > 0"), what="the picture in the inbox"
     )
+
+
+def test_who_writes_a_channel_sees_what_its_render_gives(inbox: Inbox, phone: Page) -> None:
+    long = "Two segments go out where this is sent. " * 5
+    write(phone, long)
+    expect(bubbles(phone).last).to_contain_text("Sent")
+    page = inbox.page
+    page.bring_to_front()
+    page.goto("/deliveries?channel=front")
+    page.get_by_role("list", name="Deliveries, newest first").get_by_role("link").first.click()
+    page.get_by_role("button", name="Try").click()
+    tried = page.get_by_role("region", name="Try: what would come of it now")
+    tried.get_by_text("How it looks").click()
+    looks = tried.get_by_role("listitem")
+    expect(looks).to_have_count(5)
+    expect(looks.filter(has_text="Below what is being written")).to_contain_text("2 segments")
+    at_the_provider = tried.get_by_role("region", name="Parts on the wire: At the provider")
+    expect(at_the_provider).to_contain_text(long.strip())
+    check(page)
 
 
 def texts_with(ana: Client, words: str) -> int:

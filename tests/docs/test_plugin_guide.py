@@ -1,109 +1,282 @@
-"""The guide's channel is what the guide says: copied from it, installed, and used."""
+"""What the guide says is so: its code runs, its lists are complete, its signatures are right."""
 
 from __future__ import annotations
 
-import hashlib
+import ast
 import hmac
-import json
-import re
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import inspect
+import io
+import subprocess
+import sys
+import tokenize
+import tomllib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, get_args
 
-import httpx2
+import msgspec
 import pytest
 
-from tests.hubs import HubProcess, wait_for
+import hub.plugin
+from hub.cli import main
+from hub.cli.new import TEMPLATE, renamed
+from hub.config import convert_settings, load
+from hub.conformance.command import suite_of
+from hub.conformance.report import report_on, story
+from hub.conformance.subject import find
+from hub.flow.host.channel import FAULTS, LIMITS, REST
+from hub.plugin import (
+    API_VERSION,
+    Accepted,
+    Capabilities,
+    Context,
+    Delivery,
+    Event,
+    HookError,
+    HttpResponse,
+    Info,
+    IngestResult,
+    MediaRef,
+    Message,
+    OutcomeUnknown,
+    Permanent,
+    Secret,
+    errors,
+)
+from hub.plugin.errors import FAILURE_REASONS
+from hub.plugin.hooks import HubSpec
+from hub.plugin.kit.recorded import NOW, Answer, Call, RecordedContext
+from tests.docs.guide import Snippet, named, snippets, table, text_of
 
 ROOT = Path(__file__).parents[2]
-KEY = "a-shared-key-of-acme"
+CHANNEL = "src/hub_pigeon/channel.py"
+PYTHON = snippets("python")
+FIRST, HOOKS = PYTHON[:2]
 
 
-def snippets(kind: str) -> list[str]:
-    """The guide's code blocks of one language."""
-    text = (ROOT / "docs/plugin-guide.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-class Acme(ThreadingHTTPServer):
-    """Acme's side: takes messages and remembers them."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.taken: list[dict[str, Any]] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        acme = cast("Acme", self.server)
-        acme.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        answer = json.dumps({"id": f"acme-{len(acme.taken)}"}).encode()
-        self.send_response(201)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Quiet."""
-
-
-@pytest.fixture
-def acme() -> Iterator[Acme]:
-    server = Acme()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def hub(tmp_path: Path, acme: Acme) -> Iterator[HubProcess]:
-    """A hub with the guide's channel, installed as its package says and configured as it says."""
-    (module,) = snippets("python")
-    package, channel = snippets("toml")
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "acme_chat.py").write_text(module, encoding="utf-8")
-    entry = re.search(r'^acme-chat = "(.+)"', package, re.MULTILINE)
-    needs = re.search(r'"(channel-hub[^"]+)"', package)
-    assert entry
-    assert needs
-    info = site / "acme_chat-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: acme-chat\nVersion: 1.0\nRequires-Dist: {needs[1]}\n"
+def lines_of_code(source: str) -> int:
+    """Lines with anything but comments on them."""
+    passed_over = (
+        *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
+        *(tokenize.ENCODING, tokenize.ENDMARKER),
     )
-    (info / "entry_points.txt").write_text(f"[hub.plugins]\nacme-chat = {entry[1]}\n")
-    environ = {
-        "PYTHONPATH": str(site),
-        "ACME_KEY": KEY,
-        "HUB_HTTP_ROUTES": f"chat.acme.example=http://127.0.0.1:{acme.server_address[1]}",
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    lines: set[int] = set()
+    for token in tokens:
+        if token.type not in passed_over:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    return len(lines)
+
+
+@pytest.mark.feature("PLUG-06")
+def test_the_smallest_channel_is_verified_conforms_and_has_forty_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lines_of_code(FIRST.text) <= 40
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugin", "new", "pigeon"]) == 0
+    folder = tmp_path / "hub-pigeon"
+    assert (folder / CHANNEL).read_text() == FIRST.text, "the guide shows what is written"
+    (folder / CHANNEL).write_text(FIRST.text)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder / "src")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "hub_pigeon"]:
+        monkeypatch.delitem(sys.modules, name)
+    suite = suite_of(find("hub_pigeon:Pigeon"), None)
+    assert suite.subject.info.can.verifies == "signature"
+    results = suite.results()
+    failed = [story(one, "hub_pigeon:Pigeon", None) for one in results if one.counts]
+    assert report_on(suite, results).state == "conformant", "\n".join(failed)
+
+
+def signatures(tree: ast.AST) -> dict[str, str]:
+    """Every function of a tree by its name, as it is written."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            colour = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+            returns = ast.unparse(node.returns) if node.returns else "?"
+            found[node.name] = f"{colour} {node.name}({ast.unparse(node.args)}) -> {returns}"
+    return found
+
+
+@pytest.mark.feature("PLUG-06")
+def test_each_hooks_signature_is_the_hubs() -> None:
+    wanted = signatures(ast.parse(inspect.getsource(HubSpec)))
+    given = signatures(ast.parse(HOOKS.text))
+    assert given == wanted
+    assert list(given) == list(wanted), "in the order of hooks.py"
+
+
+def test_each_hook_is_explained() -> None:
+    rows = [row[0] for row in table("Hooks")]
+    assert set().union(*map(named, rows)) == set(signatures(ast.parse(HOOKS.text)))
+    limits = {row[0].strip("`"): row[2] for row in table("Hooks")}
+    for hook in ("ingest", "send", "fetch_media", "reconcile"):
+        assert f"within {getattr(LIMITS, hook):g} s" in limits[hook]
+
+
+def fields(struct: type[msgspec.Struct]) -> set[str]:
+    return set(struct.__struct_fields__)
+
+
+ERRORS = {
+    name for name, value in vars(errors).items()
+    if inspect.isclass(value) and issubclass(value, HookError) and value is not HookError
+}  # fmt: skip
+TAGS = {str(event.__struct_config__.tag) for event in get_args(Event)}
+EVENTS = {event.__name__ for event in get_args(Event)}
+CTX = set(inspect.get_annotations(Context)) | {
+    name for name, value in vars(Context).items()
+    if inspect.isfunction(value) and not name.startswith("_")
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("heading", "column", "wanted"),
+    [
+        ("INFO", 0, fields(Info)),
+        ("Capabilities", 0, fields(Capabilities)),
+        ("Errors", 0, ERRORS),
+        ("Events", 0, TAGS),
+        ("Events", 1, EVENTS),
+        ("ctx", 0, CTX),
+    ],
+    ids=["INFO", "Capabilities", "Errors", "tags", "events", "ctx"],
+)
+def test_a_table_has_all_there_is_and_nothing_else(
+    heading: str, column: int, wanted: set[str]
+) -> None:
+    assert set().union(*(named(row[column]) for row in table(heading))) == wanted
+
+
+def test_numbers_and_reasons_are_the_hubs() -> None:
+    assert named(text_of("Errors")) >= FAILURE_REASONS
+    assert (FAULTS, REST) == (5, 30.0)
+    assert "after five in a row the hook rests for half\na minute" in text_of("Errors")
+    assert f"**{API_VERSION}**" in text_of("Writing a channel")
+    assert f'`"{API_VERSION}"`' in text_of("INFO")
+
+
+@pytest.mark.parametrize("snippet", PYTHON, ids=lambda one: f"line {one.line}")
+def test_python_runs(snippet: Snippet) -> None:
+    run(snippet)
+
+
+def run(snippet: Snippet) -> dict[str, Any]:
+    """A snippet as a module of its own; what it has defined."""
+    given: dict[str, Any] = {"__name__": f"guide_{snippet.line}", "Any": Any}
+    if snippet is HOOKS:
+        given |= {name: getattr(hub.plugin, name) for name in hub.plugin.__all__}
+    exec(compile(snippet.text, f"plugin-guide.md:{snippet.line}", "exec", dont_inherit=True), given)
+    return given
+
+
+def run_with(words: str) -> dict[str, Any]:
+    """The one that has these words."""
+    return run(next(one for one in PYTHON if words in one.text))
+
+
+@pytest.mark.feature("PLUG-06")
+def test_python_is_typed(tmp_path: Path) -> None:
+    for number, snippet in enumerate(PYTHON):
+        told = "from typing import Any\nfrom hub.plugin import *\n" if snippet is HOOKS else ""
+        (tmp_path / f"snippet_{number}.py").write_text(told + snippet.text)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "-p", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+async def test_the_verifying_snippet_answers_a_challenge_and_reads_a_message() -> None:
+    given = run_with("class Greeter")
+    greeter = given["Greeter"]([Secret("k" * 16)])
+
+    async def read(path: str, body: bytes) -> IngestResult:
+        url = f"https://hub.example/hooks/main/greeter{path}"
+        signature = hmac.digest(b"k" * 16, url.encode() + b"\n" + body, "sha256").hex()
+        headers = (("X-Signature", signature),)
+        delivery = Delivery(url=url, headers=headers, body=body, received_at=NOW)
+        return await greeter.ingest(RecordedContext().at(delivery), delivery)
+
+    reply = (await read("?challenge=42", b"")).reply
+    assert reply is not None
+    assert reply.body == b"42"
+    (message,) = (await read("", b'{"id": "1", "sender": "zoe"}')).events
+    assert isinstance(message, Message)
+    assert (message.external_id, message.sender[0].value) == ("1", "zoe")
+
+
+def test_the_sending_snippet_tells_the_providers_codes_from_http() -> None:
+    given = run_with("def taken")
+
+    def taken(status: int, body: bytes) -> Accepted:
+        answer = HttpResponse(status=status, headers={}, body=body, url="https://x.example")
+        return given["taken"](RecordedContext(), answer)
+
+    assert taken(201, b'{"id": 7}').external_id == "7"
+    with pytest.raises(Permanent) as refused:
+        taken(422, b"stopped")
+    assert (refused.value.reason, refused.value.provider_code) == ("opted_out", "stopped")
+    with pytest.raises(OutcomeUnknown):
+        taken(201, b"<html>")
+
+
+async def test_the_files_snippet_fetches_with_the_token() -> None:
+    given = run_with("class Pictures")
+
+    async def provider(call: Call) -> Answer:
+        assert call.headers["authorization"].startswith("Basic ")
+        return Answer(body=b"png")
+
+    ctx = RecordedContext(answering=provider)
+    fetched = await given["Pictures"](Secret("t")).fetch_media(ctx, MediaRef(provider_id="f-1"))
+    assert fetched.body == b"png"
+
+
+@pytest.mark.feature("PLUG-02", "PLUG-06")
+def test_channels_in_toml_are_read_by_the_hub(tmp_path: Path) -> None:
+    read: list[str] = []
+    tutorial = run(FIRST)["Settings"]
+    shown = run_with("old_tokens")["Settings"]
+    for snippet in snippets("toml"):
+        if "[[channels]]" not in snippet.text:
+            continue
+        path = tmp_path / "hub.toml"
+        path.write_text(snippet.text)
+        for name in ("pigeon.key", "old-token"):
+            (tmp_path / name).write_text("a secret of some length")
+        (channel,) = load(path, {"PIGEON_TOKEN": "a token of some length"}).channels
+        kind = tutorial if channel.id == "pigeon" else shown
+        settings = convert_settings(kind, channel.settings, channel.origin)
+        assert isinstance(settings, kind), settings
+        read.append(channel.id)
+    assert read == ["pigeon", "texts"]
+
+
+def test_the_packages_toml_is_what_is_written() -> None:
+    written = tomllib.loads(renamed((TEMPLATE / "pyproject.toml").read_text(), "pigeon"))
+    (shown,) = [one for one in snippets("toml") if "[project]" in one.text]
+    project = tomllib.loads(shown.text)["project"]
+    assert project == {name: written["project"][name] for name in project}
+
+
+def test_every_snippet_is_run_by_a_test() -> None:
+    """Shells and the patch are run by ``tests/authors/test_tutorial.py``."""
+    assert {one.language for one in snippets()} == {"python", "toml", "sh", "diff"}
+
+
+def test_links_within_the_page_lead_somewhere() -> None:
+    text = text_of()
+    headings = {
+        "".join(c for c in line.lstrip("# ").lower().replace(" ", "-") if c.isalnum() or c == "-")
+        for line in text.splitlines()
+        if line.startswith("#")
     }
-    with HubProcess(tmp_path / "hub", config=channel, environ=environ) as process:
-        yield process
-
-
-def test_the_guides_channel_takes_in_and_sends(hub: HubProcess, acme: Acme) -> None:
-    body = json.dumps({"id": "1", "from": "zoe", "text": "Hello from Acme"}).encode()
-    url = f"{hub.base_url}/hooks/main/acme"
-    assert httpx2.post(url, content=body).status_code == 403
-    signature = hmac.new(KEY.encode(), body, hashlib.sha256).hexdigest()
-    for _ in range(2):
-        answer = httpx2.post(url, content=body, headers={"X-Acme-Signature": signature})
-        assert answer.status_code == 200
-    client = hub.client()
-    (thread,) = client.threads()
-    assert thread["preview"]["text"] == "Hello from Acme"
-    message = {"channel_id": "acme", "contact_id": thread["contact"]["id"], "body": "Hi Zoe"}
-    client.post(f"threads/{thread['id']}/messages", message)
-    wait_for(lambda: client.entries(thread["id"])[-1]["status"] == "queued", what="queued")
-    (taken,) = acme.taken
-    assert (taken["to"], taken["text"]) == ("zoe", "Hi Zoe")
-
-
-def test_the_guides_channel_is_short() -> None:
-    (module,) = snippets("python")
-    lines = [line for line in module.splitlines() if line.strip()]
-    assert len(lines) <= 40, "the smallest channel should stay small"
+    links = {link.partition(")")[0] for link in text.split("](#")[1:]}
+    assert links <= headings

@@ -69,6 +69,50 @@ def collected() -> bool:
     return True
 
 
+def threads() -> set[str]:
+    """The channels that have a thread."""
+    return {one.name for one in threading.enumerate() if one.name.startswith("channel ")}
+
+
+# ---------------------------------------------------------------------- where hooks run
+
+
+@pytest.mark.parametrize("do", [None, *OUTCOMES, "exit", "leak-malformed"])
+async def test_a_hook_does_the_same_wherever_it_runs(odd: Channel, do: str | None) -> None:
+    there = await odd.ingest(delivery(do))
+    odd.inline = True
+    here = await odd.ingest(delivery(do))
+    assert type(here.error) is type(there.error)
+    assert str(here.error) == str(there.error)
+    assert here.result == there.result
+    assert here.proof is not None
+    assert there.proof is not None
+    assert here.proof.method == there.proof.method
+    await works(odd)
+
+
+async def test_what_ends_at_once_needs_no_thread(odd: Channel) -> None:
+    odd.inline = True
+    await works(odd)
+    assert "channel main/odd" not in threads()
+    large = await odd.ingest(delivery(text="x" * channel.INLINE_BODY))
+    assert large.error is None
+    assert "channel main/odd" in threads()
+    assert odd.inline
+
+
+async def test_what_waits_or_takes_long_is_not_run_here_again(
+    odd: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd.inline = True
+    assert isinstance((await odd.ingest(delivery("hang"))).error, HookTimeout)
+    assert not odd.inline
+    odd.inline = True
+    monkeypatch.setattr(channel, "SLOW", 0.0)
+    await works(odd)
+    assert not odd.inline
+
+
 # ---------------------------------------------------------------------- what hooks do
 
 

@@ -11,6 +11,7 @@ import pytest
 import hub
 from hub.config import ChannelConfig, Origin, read
 from hub.flow.host import Channel, FailedChannel, check_channel, installed
+from hub.flow.host.loader import PluginClass, find
 from hub.plugin import API_VERSION
 from tests.host.conftest import UNSET, Load
 from tests.host.unruly import TOKEN, delivery, leaks
@@ -161,3 +162,12 @@ def test_what_is_installed_is_found_by_entry_point_and_not_imported() -> None:
     assert {"simulator", "sms-twilio", "unruly", "unruly-unimportable"} <= set(found)
     assert found["unruly"].package == "hub-unruly"
     assert found["unruly"].version == "1.0"
+
+
+def test_only_what_comes_with_the_hub_is_read_where_it_arrives() -> None:
+    found = find("simulator")
+    assert isinstance(found, PluginClass)
+    assert found.bundled
+    stranger = find("unruly")
+    assert isinstance(stranger, PluginClass)
+    assert not stranger.bundled, "it could hold up the whole hub"

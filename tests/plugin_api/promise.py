@@ -12,13 +12,23 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import Struct
 
 import hub.plugin
-from hub.plugin import sms
+from hub.plugin import reading, rendering, sending, sms
 from hub.plugin.hooks import HubSpec
 
 Facts = Mapping[str, str]
@@ -33,6 +43,14 @@ VERSION = "API_VERSION"
 
 _NAMES: dict[str, Any] = {
     **{name: getattr(hub.plugin, name) for name in hub.plugin.__all__},
+    "reading.Id": reading.Id,
+    "reading.read_json": reading.read_json,
+    "rendering.plain_text": rendering.plain_text,
+    "rendering.shortened": rendering.shortened,
+    "sending.accepted": sending.accepted,
+    "sending.refusal": sending.refusal,
+    "sending.retry_after": sending.retry_after,
+    "sending.text_of": sending.text_of,
     "sms.Segments": sms.Segments,
     "sms.count": sms.count,
 }
@@ -124,6 +142,9 @@ def _of(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, "one of"
         members = (part if isinstance(part, str) else _text(part) for part in get_args(value))
         yield from ((f"{name}: {member}", "member") for member in members)
+    elif get_origin(value) is Annotated:
+        kind, *rules = get_args(value)
+        yield name, f"{_text(kind)} with {', '.join(map(repr, rules))}"
     elif inspect.isclass(value):
         yield from _class(name, value)
     elif inspect.isfunction(value):

@@ -14,12 +14,22 @@ import pytest
 from msgspec import Struct
 
 import hub.plugin
-from hub.plugin import context, errors, hooks, settings, sms, types
+from hub.plugin import (
+    context,
+    errors,
+    hooks,
+    reading,
+    rendering,
+    sending,
+    settings,
+    sms,
+    types,
+)
 from hub.plugin.kit.checks import ASSISTANT_EVENTS, EXTENSION_HOOKS
 from tests.plugin_api.promise import hooks as specified
 from tests.plugin_api.promise import is_provisional
 
-MODULES = (types, errors, context, settings, hooks, sms)
+MODULES = (types, errors, context, settings, hooks, sms, reading, sending, rendering)
 
 
 def _described() -> dict[str, str]:

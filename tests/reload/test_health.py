@@ -105,6 +105,20 @@ def test_who_may_manage_channels_can_have_one_checked_now(tmp_path: Path) -> Non
 
 
 @pytest.mark.feature("PLUG-04")
+def test_a_channel_that_could_not_be_loaded_says_what_to_do_when_asked(tmp_path: Path) -> None:
+    config = CONFIG.format(folder=tmp_path).replace('"unruly"', '"unruly-stillborn"')
+    with (
+        HubProcess(tmp_path / "hub", config=config, environ=ENVIRON) as process,
+        contextlib.closing(process.client()) as ana,
+    ):
+        assert seen(ana)[0] == "needs_attention"
+        for what in ("check", "pause", "resume"):
+            refused = ana.call("POST", f"channels/odd/{what}")
+            assert (refused.status_code, refused.json()["code"]) == (409, "channel_not_running")
+            assert "hub reload" in refused.json()["detail"]
+
+
+@pytest.mark.feature("PLUG-04")
 async def test_a_channel_that_was_given_up_comes_back_by_reload(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted((ROOT / "plugins").glob("*/pyproject.toml"))
@@ -31,6 +33,13 @@ def test_a_bundled_plugin_imports_of_the_hub_what_a_third_party_may(plugin: Path
     assert [
         f"{path.relative_to(ROOT)}: {name}" for path, name in modules if forbidden.match(name)
     ] == []
+
+
+def test_every_bundled_plugin_is_installed_with_the_extra_of_that_name() -> None:
+    named = {tomllib.loads(plugin.read_text())["project"]["name"] for plugin in PLUGINS}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extra = project["project"]["optional-dependencies"]["channels"]
+    assert {Requirement(line).name for line in extra} == named
 
 
 def test_the_promise_to_plugins_imports_nothing_else_of_the_hub() -> None:

@@ -188,6 +188,41 @@ def test_nothing_is_shown_with_which_somebody_could_forge_one(shop: Shop) -> Non
     assert event["facts"]["text"] == "my *** is here"
 
 
+def test_how_a_message_looks_wherever_it_is_shown(shop: Shop) -> None:
+    id_ = shop.deliver({"id": "in-1", "text": f"<b>my {TOKEN}</b>"})
+    (event,) = shop.try_(id_)["events"]
+    looks = {one["surface"]: one for one in event["renderings"]}
+    assert list(looks) == ["timeline", "preview", "composer", "wire", "notification"]
+    shown = "<b>my ***</b>"
+    assert looks["timeline"] == {
+        "surface": "timeline",
+        "direction": "in",
+        "blocks": [{"type": "text", "text": f"{shown} (unruly)"}],
+        "preview": shown,
+        "warnings": [],
+        "wire": [{"text": shown, "subject": None, "html": None, "attachment_ids": [], "data": {}}],
+        "fault": None,
+    }
+    assert [one["direction"] for one in looks.values()] == ["in", "in", "out", "out", "in"]
+    receipt = shop.deliver({"do": "receipt", "receipt": {"external_id": "in-1"}})
+    (event,) = shop.try_(receipt)["events"]
+    assert (event["type"], event["renderings"]) == ("receipt", [])
+
+
+@pytest.mark.feature("PLUG-04")
+def test_a_render_that_fails_says_why_and_counts_against_nobody(shop: Shop) -> None:
+    id_ = shop.deliver({"id": "in-1"})
+    (shop.folder / "pure-nonsense").touch()
+    for _ in range(3):
+        (event,) = shop.try_(id_)["events"]
+        for one in event["renderings"]:
+            assert one["fault"].startswith("render: ")
+            assert (one["blocks"], one["wire"]) == ([], [])
+    with contextlib.closing(shop.hub.client()) as admin:
+        states = {one["id"]: one["state"] for one in admin.get("channels")}
+    assert states["shop"] == "ok"
+
+
 HOSTILE = b"<!doctype html><script>alert(document.domain)</script>"
 
 

@@ -10,3 +10,8 @@ export const later = {
   shortcutSheet: () => import("./shell/ShortcutSheet.svelte"),
   newPassword: () => import("./account/NewPassword.svelte"),
 };
+
+/** Pages that few people open: each is fetched when somebody goes there. */
+export const pages = {
+  deliveries: () => import("./settings/DeliveriesPage.svelte"),
+};

@@ -22,9 +22,15 @@ const kilobytes = (files: Iterable<string>) =>
   [...files].reduce((sum, file) => sum + gzipSync(readFileSync(`${dist}/${file}`)).length, 0) /
   1000;
 
-/** A chunk and everything it cannot run without; with `later`, what it may fetch as well. */
+/** Pages that few people open, each fetched when somebody goes there. */
+const pages = Object.keys(manifest).filter((key) => key.startsWith("src/settings/"));
+
+/**
+ * A chunk and everything it cannot run without; with `later`, what it may fetch as well, but for
+ * pages of their own.
+ */
 function reach(key: string, later: boolean, seen = new Set<string>()): Set<string> {
-  if (seen.has(key)) return seen;
+  if (seen.has(key) || (seen.size > 0 && pages.includes(key))) return seen;
   seen.add(key);
   const chunk = manifest[key];
   for (const next of [...(chunk?.imports ?? []), ...(later ? (chunk?.dynamicImports ?? []) : [])])
@@ -33,11 +39,17 @@ function reach(key: string, later: boolean, seen = new Set<string>()): Set<strin
 }
 
 const entry = Object.keys(manifest).find((key) => manifest[key]?.isEntry) ?? "";
-const scripts = (later: boolean) =>
-  [...reach(entry, later)]
-    .map((key) => manifest[key]?.file ?? "")
-    .filter((file) => file.endsWith(".js"));
-const styles = new Set([...reach(entry, true)].flatMap((key) => manifest[key]?.css ?? []));
+const scriptsOf = (keys: Iterable<string>) =>
+  [...keys].map((key) => manifest[key]?.file ?? "").filter((file) => file.endsWith(".js"));
+const stylesOf = (keys: Iterable<string>) =>
+  new Set([...keys].flatMap((key) => manifest[key]?.css ?? []));
+const scripts = (later: boolean) => scriptsOf(reach(entry, later));
+const styles = stylesOf(reach(entry, true));
+/** What a page fetches that is not there already. */
+const onTop = (page: string) => {
+  const there = reach(entry, true);
+  return [...reach(page, true)].filter((key) => !there.has(key));
+};
 
 describe("what a browser has to fetch, gzip", () => {
   it("is at most 90 kB of script before first paint", () => {
@@ -50,6 +62,16 @@ describe("what a browser has to fetch, gzip", () => {
 
   it("is at most 12 kB of style", () => {
     expect(kilobytes(styles)).toBeLessThan(12);
+  });
+});
+
+describe.each(pages)("what %s fetches on top, gzip", (page) => {
+  it("is at most 12 kB of script", () => {
+    expect(kilobytes(scriptsOf(onTop(page)))).toBeLessThan(12);
+  });
+
+  it("is at most 2 kB of style", () => {
+    expect(kilobytes(stylesOf(onTop(page)))).toBeLessThan(2);
   });
 });
 
@@ -68,7 +90,9 @@ describe("the page", () => {
   });
 
   it("lies compressed beside itself", () => {
-    for (const file of ["index.html", ...scripts(true), ...styles])
+    const later = pages.flatMap(onTop);
+    const files = [...scripts(true), ...styles, ...scriptsOf(later), ...stylesOf(later)];
+    for (const file of ["index.html", ...files])
       for (const packed of [".gz", ".br"])
         expect(readFileSync(`${dist}/${file}${packed}`).length).toBeGreaterThan(0);
   });

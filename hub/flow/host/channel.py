@@ -21,7 +21,14 @@ from msgspec import Struct
 
 from hub.flow.host.context import ChannelContext, StoredClock
 from hub.flow.host.documents import LARGEST, Documents
-from hub.flow.host.loops import GRACE, ChannelLoop, HookTimeout, LoopsExhausted
+from hub.flow.host.loops import (
+    GRACE,
+    ChannelLoop,
+    HookTimeout,
+    LoopsExhausted,
+    Waits,
+    run_here,
+)
 from hub.flow.waiting import woken
 from hub.plugin import (
     Accepted,
@@ -94,8 +101,12 @@ TEMPLATES = 300.0
 """Seconds for which a provider's templates are taken to be as they were."""
 STEADY = 10.0
 """Seconds after which a hook that listens counts as one that works."""
-DRY_RUN = "ingest, dry run"
-"""``ingest`` where a person looks what would come of it: its faults are told, and no more."""
+INLINE_BODY = 64 * 1024
+"""Bytes of the largest delivery that is read on the main loop."""
+SLOW = 0.25
+"""Seconds after which reading a delivery counts as too slow for the main loop."""
+DRY_RUN = ", dry run"
+"""After the name of a hook that a person tries: its faults are told, and no more."""
 
 
 class PluginFault(Exception):
@@ -133,6 +144,7 @@ class Channel:
         context: ChannelContext,
         secrets: tuple[str, ...],
         limits: Limits = LIMITS,
+        inline: bool = False,
     ) -> None:
         self.organisation_id = organisation_id
         self.organisation = organisation
@@ -146,6 +158,8 @@ class Channel:
         self._context = context
         self.secrets = secrets
         self._limits = limits
+        self.inline = inline
+        """Whether ``ingest`` runs where it is called: it is known to compute, and never to wait."""
         self._loop = ChannelLoop(f"{organisation}/{id}")
         self._loop.on_replaced = self._after_stuck_loop
         self._loop.on_stray = self._stray
@@ -266,8 +280,8 @@ class Channel:
         """A promise broken: logged, counted, and perhaps the hook's breaker opens."""
         what = redact(f"{type(error).__name__}: {error}", self.secrets)[:LONGEST_DETAIL]
         self._log_fault("plugin.fault", hook=hook, error=what)
-        if hook == DRY_RUN:
-            return PluginFault(f"ingest: {what}")
+        if hook.endswith(DRY_RUN):
+            return PluginFault(f"{hook.removesuffix(DRY_RUN)}: {what}")
         self._faults[hook] += 1
         if self._faults[hook] >= FAULTS:
             self._resting_until[hook] = time.monotonic() + REST
@@ -344,9 +358,11 @@ class Channel:
         limit: float,
         kind: type[T],
         context: ChannelContext | None = None,
+        *,
+        inline: bool = False,
         **arguments: Any,
     ) -> T:
-        """Call an asynchronous hook on the channel's loop.
+        """Call an asynchronous hook on the channel's loop, or ``inline`` where we are.
 
         Raises a ``HookError`` of the API (with secrets taken out), ``HookTimeout``,
         ``PluginFault``, ``ChannelResting`` or ``LoopsExhausted``.
@@ -359,7 +375,7 @@ class Channel:
         def make() -> Coroutine[Any, Any, Any]:
             return caller(ctx=ctx, **arguments)
 
-        return await self._watched(hook, make, limit, kind)
+        return await self._watched(hook, make, limit, kind, inline=inline)
 
     async def _watched(
         self,
@@ -367,13 +383,18 @@ class Channel:
         make: Callable[[], Coroutine[Any, Any, Any]],
         limit: float | None,
         kind: type[T],
+        *,
+        inline: bool = False,
     ) -> T:
-        """Run something of the plugin's on its loop, and look at what comes of it."""
+        """Run something of the plugin's, and look at what comes of it."""
         if self.gone and hook != "shutdown":
             raise ChannelGone("the channel was taken out of the configuration")
         self._under_way += 1
         try:
-            answer = await self._loop.run(make, limit)
+            if inline:
+                answer = await self._run_inline(hook, make, limit)
+            else:
+                answer = await self._loop.run(make, limit)
         except HookError as error:
             raise self._known(hook, error) from None
         except HookTimeout as error:
@@ -397,15 +418,32 @@ class Channel:
         if self._leaving is not None and not self._under_way:
             self._leaving.set()
 
-    def _call_pure(self, hook: str, kind: type[T], **arguments: Any) -> T:
+    async def _run_inline(
+        self, hook: str, make: Callable[[], Coroutine[Any, Any, T]], limit: float | None
+    ) -> T:
+        """Run it where we are: to go over to another thread and back takes longer than it does. Was
+        it not as quick as it should be, it is not run here again."""
+        began = time.perf_counter()
+        try:
+            return run_here(make)
+        except Waits:
+            self.inline = False
+        finally:
+            if (took := time.perf_counter() - began) > SLOW:
+                self.inline = False
+                self._log_fault("plugin.slow", hook=hook, error=f"took {took:.3f} s")
+        return await self._loop.run(make, limit)
+
+    def _call_pure(self, hook: str, kind: type[T], *, dry_run: bool = False, **arguments: Any) -> T:
         """Call a synchronous hook where we are."""
+        called = f"{hook}{DRY_RUN}" if dry_run else hook
         try:
             answer = getattr(self._hooks, hook)(ctx=self._context, **arguments)
         except HookError as error:
-            raise self._known(hook, error) from None
+            raise self._known(called, error) from None
         except ANYTHING as error:
-            raise self._fault(hook, error) from error
-        return self._checked(hook, answer, kind)
+            raise self._fault(called, error) from error
+        return self._checked(called, answer, kind)
 
     def _checked(self, hook: str, answer: object, kind: type[T]) -> T:
         try:
@@ -497,13 +535,16 @@ class Channel:
             limit = self._limits.ingest
             if dry_run:
                 result = await self._watched(
-                    DRY_RUN,
+                    f"ingest{DRY_RUN}",
                     lambda: self._hooks.ingest(ctx=context, delivery=delivery),
                     limit,
                     IngestResult,
                 )
             else:
-                result = await self._call("ingest", limit, IngestResult, context, delivery=delivery)
+                inline = self.inline and len(delivery.body) <= INLINE_BODY
+                result = await self._call(
+                    "ingest", limit, IngestResult, context, inline=inline, delivery=delivery
+                )
         except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as caught:
             error = caught
         found = verify.proof if isinstance(verify, Verifier) else proof
@@ -641,9 +682,9 @@ class Channel:
             return  # that is shown already
         self._tell()
 
-    def render(self, item: Item, surface: Surface) -> Rendered:
-        """How something looks."""
-        return self._call_pure("render", Rendered, item=item, surface=surface)
+    def render(self, item: Item, surface: Surface, *, dry_run: bool = False) -> Rendered:
+        """How something looks. ``dry_run``: nothing that goes wrong counts against the channel."""
+        return self._call_pure("render", Rendered, dry_run=dry_run, item=item, surface=surface)
 
     def normalise(self, text: str) -> Address:
         """What a person typed, as an address. Raises ``BadAddress``."""

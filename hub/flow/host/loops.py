@@ -34,6 +34,25 @@ class LoopsExhausted(Exception):
     """The channel's loop was replaced as often as it may be."""
 
 
+class Waits(Exception):
+    """A coroutine did not end by itself, but waits for something."""
+
+
+def run_here(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The answer of a coroutine that never waits. Raises ``Waits`` if it does: what it began is
+    dropped then, so it must be one that may be begun again."""
+    coroutine = make()
+    try:
+        coroutine.send(None)
+    except StopIteration as ended:
+        return ended.value
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"raised {type(error).__name__}") from None
+    with contextlib.suppress(RuntimeError):  # it will not be dropped
+        coroutine.close()
+    raise Waits
+
+
 class _Call:
     """A coroutine to be run on a channel's loop, for somebody who waits on the main loop."""
 

@@ -6,13 +6,13 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import msgspec
-
+from hub.flow.host import Channel
 from hub.flow.intake import DryRun
 from hub.flow.views import shapes
 from hub.flow.views.present import when
-from hub.plugin import Delivery, Verification
-from hub.plugin.types import Event, SafeHtml
+from hub.flow.views.renderings import LONGEST_TEXT, plain, renderings
+from hub.plugin import Delivery, Message, Verification
+from hub.plugin.types import Event
 from hub.rules import redaction
 from hub.rules.content import storable
 from hub.store.rows import Row, facts
@@ -20,7 +20,8 @@ from hub.store.rows import Row, facts
 SHOWN_BODY = 64 * 1024
 """Bytes of a body that are shown; all of it can be downloaded."""
 SHOWN_EVENTS = 100
-SHOWN_TEXT = 10_000
+SHOWN_RENDERED = 20
+"""Events that are rendered, if they are messages."""
 NOT_RUNNING = (
     "The channel is not running, so nobody can tell which parts of the body are its secrets. "
     "It is shown once the channel runs again."
@@ -68,32 +69,36 @@ def names(dry: DryRun) -> set[str]:
     return {name for name in map(_external_id, events) if name}
 
 
-def dry_run(dry: DryRun, named: Named, secrets: Sequence[str]) -> shapes.DeliveryDryRun:
+def dry_run(dry: DryRun, named: Named, channel: Channel) -> shapes.DeliveryDryRun:
     """What would come of a delivery; ``named``: the entries of the ids in it."""
+    secrets = channel.secrets
     events = () if dry.result is None else dry.result.events
     reply = None if dry.result is None else dry.result.reply
     return shapes.DeliveryDryRun(
         state=cast("shapes.DeliveryState", dry.state),
         reason=None if dry.reason is None else storable(redaction.out_of_text(dry.reason, secrets)),
         proof=_proof(dry.proof),
-        events=[_event(event, named, secrets) for event in events[:SHOWN_EVENTS]],
+        events=[
+            _event(event, named, channel, looks=place < SHOWN_RENDERED)
+            for place, event in enumerate(events[:SHOWN_EVENTS])
+        ],
         more_events=max(0, len(events) - SHOWN_EVENTS),
         reply=None
         if reply is None
         else shapes.DeliveryReply(
             status=reply.status,
             content_type=reply.content_type,
-            text=redaction.out_of(reply.body, secrets).decode("utf-8", "replace")[:SHOWN_TEXT],
+            text=redaction.out_of(reply.body, secrets).decode("utf-8", "replace")[:LONGEST_TEXT],
         ),
     )
 
 
 def _common(row: Row) -> dict[str, Any]:
     stored = facts(row)
-    plain = ("channel_id", "state", "reason", "source", "method", "size", "attempts")
+    same = ("channel_id", "state", "reason", "source", "method", "size", "attempts")
     return {
         "id": str(row.id),
-        **{name: stored[name] for name in plain},
+        **{name: stored[name] for name in same},
         "due_at": None if row.due_at is None else when(row.due_at),
         "received_at": when(row.received_at),
     }
@@ -147,24 +152,18 @@ def _entry(row: Row) -> shapes.DeliveryEntry:
     )
 
 
-def _event(event: Event, named: Named, secrets: Sequence[str]) -> shapes.DeliveryEvent:
-    plain = msgspec.to_builtins(event, enc_hook=_plain)
-    told = cast("dict[str, Any]", redaction.anywhere(plain, secrets, SHOWN_TEXT))
+def _event(event: Event, named: Named, channel: Channel, *, looks: bool) -> shapes.DeliveryEvent:
+    told = cast("dict[str, Any]", redaction.anywhere(plain(event), channel.secrets, LONGEST_TEXT))
     entry = named.get(_external_id(event))
     return shapes.DeliveryEvent(
         type=told.pop("type"),
         facts=told,
         entry_id=None if entry is None else str(entry[0]),
         thread_id=None if entry is None else str(entry[1]),
+        renderings=renderings(channel, event) if looks and isinstance(event, Message) else [],
     )
 
 
 def _external_id(event: Event) -> str:
     """The provider's id of what an event is about, as it is stored; empty where there is none."""
     return storable(getattr(event, "external_id", None) or "")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, SafeHtml):
-        return value.html
-    raise NotImplementedError(type(value).__name__)

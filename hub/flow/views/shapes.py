@@ -566,6 +566,23 @@ class DeliveryDetail(DeliveryOut, kw_only=True):
     """What it added to conversations."""
 
 
+class Rendering(Struct, kw_only=True):
+    """What a channel's ``render`` gives for a message on one surface, without secrets; long texts
+    are cut."""
+
+    surface: Literal["timeline", "preview", "composer", "wire", "notification"]
+    direction: Literal["in", "out"]
+    """``composer`` and ``wire``: as if the organisation sent the same."""
+    blocks: list[dict[str, Any]]
+    """As the plugin gave them: each has a ``type``."""
+    preview: str
+    warnings: list[str]
+    wire: list[dict[str, Any]]
+    """The parts that would go to the provider."""
+    fault: str | None
+    """Why there is nothing to see: what ``render`` raised, or how it broke its promise."""
+
+
 class DeliveryEvent(Struct, kw_only=True):
     """What a channel understood, one thing of it."""
 
@@ -575,6 +592,8 @@ class DeliveryEvent(Struct, kw_only=True):
     entry_id: str | None
     """The entry that it names, if the hub has it."""
     thread_id: str | None
+    renderings: list[Rendering]
+    """How it looks on each surface, if it is a message among the first twenty events."""
 
 
 class DeliveryReply(Struct, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 AUTH_TOKEN = "HMAC_SHA1"  # noqa: S105  # the name of a scheme
@@ -67,7 +68,8 @@ def _tail(form: Fields) -> bytes:
     return "".join(f"{name}{value}" for name, value in sorted(set(form))).encode()
 
 
-def _urls(url: str) -> list[bytes]:
+@lru_cache(maxsize=64)  # a channel's is nearly always the same
+def _urls(url: str) -> tuple[bytes, ...]:
     """The URL without its fragment, with and without the port (Twilio's own signing is
     inconsistent there), and with the apostrophes of its query as ``%27``."""
     whole = url.partition("#")[0]
@@ -79,4 +81,4 @@ def _urls(url: str) -> list[bytes]:
     other = name if name and port.isdigit() else with_port
     urls = [f"{scheme}://{each}{path}" for each in (authority, other)]
     urls += [each.replace("'", "%27") for each in urls if "'" in each]
-    return [each.encode("utf-8", "surrogatepass") for each in urls]
+    return tuple(each.encode("utf-8", "surrogatepass") for each in urls)

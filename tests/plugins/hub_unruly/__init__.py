@@ -379,7 +379,9 @@ class Twice(Unruly):
 
 class KeywordOnly(Unruly):
     @hookimpl
-    async def send(self, ctx: Context, *, message: Outbound) -> Accepted:
+    async def send(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: Context, *, message: Outbound
+    ) -> Accepted:
         return Accepted(external_id="1")
 
 
@@ -387,11 +389,15 @@ class Hasty(Unruly):
     """Asynchronous where it must not be, and the other way round."""
 
     @hookimpl
-    async def render(self, item: Item, surface: Surface) -> Rendered:
+    async def render(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: Context, item: Item, surface: Surface
+    ) -> Rendered:
         return Rendered()
 
     @hookimpl
-    def send(self, ctx: Context, message: Outbound) -> Accepted:
+    def send(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: Context, message: Outbound
+    ) -> Accepted:
         return Accepted(external_id="1")
 
 

@@ -2,7 +2,16 @@ import createClient from "openapi-fetch";
 
 import type { paths } from "./api";
 import { refusalOf, Unreachable } from "./problem";
-import type { Attachment, Frame, Kind, Me, Problem, Scope, ThreadPatch } from "./wire";
+import type {
+  Attachment,
+  DeliveryState,
+  Frame,
+  Kind,
+  Me,
+  Problem,
+  Scope,
+  ThreadPatch,
+} from "./wire";
 
 export interface HttpPorts {
   /** Where the server is, without a slash at the end. */
@@ -148,6 +157,13 @@ export class Http {
     return this.#data(this.#client.GET("/api/v1/organisations/{org}/channels", { params }));
   }
 
+  checkChannel(org: string, channel_id: string) {
+    const params = { path: { org, channel_id } };
+    return this.#data(
+      this.#client.POST("/api/v1/organisations/{org}/channels/{channel_id}/check", { params }),
+    );
+  }
+
   threads(org: string, scope: Scope, cursor: string | null) {
     const query = { ...scope, limit: 50, ...(cursor === null ? {} : { cursor }) };
     const params = { path: { org }, query };
@@ -249,6 +265,67 @@ export class Http {
         body: { outcome },
       }),
     );
+  }
+
+  deliveries(org: string, channel_id: string, state: DeliveryState | null, cursor: string | null) {
+    const query = { limit: 50, ...(state ? { state } : {}), ...(cursor ? { cursor } : {}) };
+    const params = { path: { org, channel_id }, query };
+    return this.#data(
+      this.#client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries", { params }),
+    );
+  }
+
+  deliveryCounts(org: string, channel_id: string) {
+    const params = { path: { org, channel_id } };
+    return this.#data(
+      this.#client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/counts", {
+        params,
+      }),
+    );
+  }
+
+  delivery(org: string, channel_id: string, delivery_id: string) {
+    const params = { path: { org, channel_id, delivery_id } };
+    return this.#data(
+      this.#client.GET(
+        "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}",
+        { params },
+      ),
+    );
+  }
+
+  tryDelivery(org: string, channel_id: string, delivery_id: string) {
+    const params = { path: { org, channel_id, delivery_id } };
+    return this.#data(
+      this.#client.POST(
+        "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}/dry-run",
+        { params },
+      ),
+    );
+  }
+
+  replayDelivery(org: string, channel_id: string, delivery_id: string) {
+    const params = { path: { org, channel_id, delivery_id } };
+    return this.#data(
+      this.#client.POST(
+        "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}/replay",
+        { params },
+      ),
+    );
+  }
+
+  replayDeliveries(org: string, channel_id: string) {
+    const params = { path: { org, channel_id } };
+    return this.#data(
+      this.#client.POST("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/replay", {
+        params,
+      }),
+    );
+  }
+
+  job(org: string, job_id: string) {
+    const params = { path: { org, job_id } };
+    return this.#data(this.#client.GET("/api/v1/organisations/{org}/jobs/{job_id}", { params }));
   }
 
   async changes(

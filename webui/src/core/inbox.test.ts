@@ -85,9 +85,22 @@ describe("the inbox", () => {
     const made = await started();
     push(made, changed(row("t2", { unread: 1, sort_at: minutesAgo(0) })));
     expect(made.inbox.list.order.get()).toEqual(["t2", "t1"]);
-    push(made, { type: "channel.changed", channel: channel("a", { name: "Renamed" }) });
-    expect(made.inbox.channels.get().get("a")?.name).toBe("Renamed");
     push(made, { type: "something.new" });
+  });
+
+  it("knows how a channel is, also what was said of it while there was no connection", async () => {
+    const made = await started();
+    const at = made.inbox.stream.position ?? 0;
+    const told = { type: "channel.changed", position: at, channel: channel("a", { state: "off" }) };
+    made.sockets.frame({ from: at, to: at, changes: [told] });
+    const state = () => made.inbox.channels.get().get("a")?.state;
+    expect(state()).toBe("off");
+    made.server.on("GET /channels", { body: [channel("a", { state: "degraded" })] });
+    made.sockets.last.events.closed();
+    made.inbox.stream.retryNow();
+    made.sockets.say({ type: "hello", position: at });
+    await settled();
+    expect(state()).toBe("degraded");
   });
 
   it("applies what arrives within one frame together", async () => {

@@ -80,12 +80,13 @@ export class Inbox {
   readonly #endings: (() => void)[] = [];
   #queue: Change[] = [];
   #framed = false;
+  #wasDown = false;
   #announcedAt = -Infinity;
 
   constructor(
     readonly organisation: Organisation,
     readonly person: { id: string; name: string },
-    private readonly ports: InboxPorts,
+    readonly ports: InboxPorts,
   ) {
     const { http, clock } = ports;
     const org = organisation.slug;
@@ -134,7 +135,13 @@ export class Inbox {
         this.#readOn();
       }),
       this.stream.state.subscribe(() => {
-        if (this.stream.state.get() === "live") this.#sendWaiting();
+        const state = this.stream.state.get();
+        if (state === "down") this.#wasDown = true;
+        if (state !== "live") return;
+        this.#sendWaiting();
+        // Nobody can ask what was said of channels meanwhile.
+        if (this.#wasDown) void this.loadChannels();
+        this.#wasDown = false;
       }),
     );
     void this.loadChannels();
@@ -172,13 +179,23 @@ export class Inbox {
     }
   }
 
-  async loadChannels(): Promise<void> {
+  /**
+   * Reads the channels, and says why that did not work. Entries and rows are readable without, so
+   * who shows those need not ask.
+   */
+  async loadChannels(): Promise<string | null> {
     try {
       const channels = await this.ports.http.channels(this.organisation.slug);
       this.channels.set(new Map(channels.map((channel) => [channel.id, channel])));
-    } catch {
-      // Entries and rows are readable without; the list says what is wrong.
+      return null;
+    } catch (error) {
+      return reasonOf(error);
     }
+  }
+
+  /** A channel as an answer has just described it. */
+  learnChannel(channel: Channel): void {
+    this.channels.update((channels) => new Map(channels).set(channel.id, channel));
   }
 
   async #loadMembers(): Promise<void> {
@@ -366,7 +383,7 @@ export class Inbox {
         if (!this.rows.get(entry.thread_id) && !told.has(entry.thread_id))
           this.#recover(entry.thread_id);
       } else if (channel) {
-        this.channels.update((channels) => new Map(channels).set(channel.id, channel));
+        this.learnChannel(channel);
       }
     }
     this.#readOn();

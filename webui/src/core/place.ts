@@ -1,10 +1,24 @@
 import { defaultScope, filters, statuses } from "./scope";
-import type { Filter, Scope, Status } from "./wire";
+import type { DeliveryState, Filter, Scope, Status } from "./wire";
+
+export const deliveryStates: readonly DeliveryState[] = [
+  "quarantined",
+  "unverified",
+  "done",
+  "ignored",
+  "refused",
+];
 
 /** Where in the application a person is: the address, read. */
 export type Place =
   | { page: "home" }
   | { page: "messages"; scope: Scope; conversation: string | null; entry: string | null }
+  | {
+      page: "deliveries";
+      channel: string | null;
+      state: DeliveryState | null;
+      delivery: string | null;
+    }
   | { page: "unknown" };
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
@@ -13,8 +27,15 @@ function oneOf<T extends string>(value: string | null, allowed: readonly T[], ot
 
 export function parsePlace(path: string, search: string): Place {
   if (path === "/") return { page: "home" };
-  if (path !== "/messages") return { page: "unknown" };
   const query = new URLSearchParams(search);
+  if (path === "/deliveries")
+    return {
+      page: "deliveries",
+      channel: query.get("channel"),
+      state: oneOf<DeliveryState | "">(query.get("state"), deliveryStates, "") || null,
+      delivery: query.get("delivery"),
+    };
+  if (path !== "/messages") return { page: "unknown" };
   return {
     page: "messages",
     scope: {
@@ -28,6 +49,14 @@ export function parsePlace(path: string, search: string): Place {
 
 /** The address of a place; what is at its default is left out. */
 export function formatPlace(place: Place): string {
+  if (place.page === "deliveries") {
+    const { channel, state, delivery } = place;
+    const given = Object.entries({ channel, state, delivery }).filter(
+      ([, value]) => value !== null,
+    );
+    const query = new URLSearchParams(given as [string, string][]).toString();
+    return query === "" ? "/deliveries" : `/deliveries?${query}`;
+  }
   if (place.page !== "messages") return "/";
   const query = new URLSearchParams();
   if (place.conversation !== null) query.set("conversation", place.conversation);

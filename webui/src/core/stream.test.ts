@@ -59,6 +59,23 @@ describe("the stream", () => {
     expect(stream.position).toBe(15);
   });
 
+  it("hands on at once what has no position, whatever it waits for", async () => {
+    const { stream, sockets, hello, applied, answer } = make();
+    stream.start();
+    hello();
+    const missing = later<Answer>();
+    answer(() => missing.promise);
+    sockets.frame(frame(10, 10));
+    sockets.frame(frame(12, 13));
+    sockets.frame(frame(10, 10));
+    expect(applied()).toEqual([10, 10]);
+    missing.keep({ from: 10, to: 13, changes: [change(11), change(13)] });
+    await settled();
+    sockets.frame(frame(13, 13));
+    expect(applied()).toEqual([10, 10, 11, 13, 13]);
+    expect(stream.position).toBe(13);
+  });
+
   it("asks for what it missed, and holds newer frames meanwhile", async () => {
     const { stream, sockets, hello, applied, asked, answer } = make();
     stream.start();

@@ -265,6 +265,11 @@ export class Stream {
   }
 
   #frame(frame: Frame): void {
+    // How a channel is has no position: a frame of no length tells of it, and is never late.
+    if (frame.from === frame.to) {
+      this.events.changes(frame.changes);
+      return;
+    }
     if (this.#filling) {
       this.#held.push(frame);
       return;

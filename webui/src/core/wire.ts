@@ -19,6 +19,13 @@ export type Entry = Schemas["Entry"];
 export type EntryPage = Schemas["EntryPage"];
 export type EntryStatus = NonNullable<Entry["status"]>;
 export type Attachment = Schemas["AttachmentOut"];
+export type Delivery = Schemas["DeliveryOut"];
+export type DeliveryState = Delivery["state"];
+export type DeliveryPage = Schemas["DeliveryPage"];
+export type DeliveryCounts = Schemas["DeliveryCounts"];
+export type DeliveryDetail = Schemas["DeliveryDetail"];
+export type DeliveryDryRun = Schemas["DeliveryDryRun"];
+export type Job = Schemas["JobOut"];
 export type Problem = Schemas["Problem"];
 
 export type Status = "open" | "unread" | "closed" | "all";

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
 from msgspec import Struct
@@ -23,6 +22,7 @@ from hub.plugin import (
     Permanent,
     Temporary,
 )
+from hub.plugin.sending import retry_after
 
 
 class Failure(Struct, frozen=True):
@@ -86,7 +86,7 @@ def of_response(response: HttpResponse, now: datetime) -> HookError:
     front of Twilio says nothing of the kind, so the outcome is open.
     """
     code = _code(response)
-    wait = _retry_after(response, now)
+    wait = retry_after(response, now)
     known = CODES.get(code) if code is not None else None
     if known is not None:
         return _raised(known, code, wait)
@@ -125,14 +125,3 @@ def _code(response: HttpResponse) -> int | None:
 
 def _text(code: int | None) -> str | None:
     return None if code is None else str(code)
-
-
-def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Seconds to wait: ``Retry-After`` in seconds or as a date (RFC 9110)."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit() and len(value) < 8:
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None

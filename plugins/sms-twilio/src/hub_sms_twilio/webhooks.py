@@ -71,16 +71,17 @@ class Form:
     was meant is not for us to guess."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, set[str]] = {}
+        self._values: dict[str, str] = {}
+        self._ambiguous: set[str] = set()
         for name, value in pairs:
-            self._values.setdefault(name, set()).add(value)
+            if self._values.setdefault(name, value) != value:
+                self._ambiguous.add(name)
 
     def get(self, name: str) -> str:
         """The value, or an empty text. Raises ``Malformed`` when there are two."""
-        values = self._values.get(name, set())
-        if len(values) > 1:
+        if name in self._ambiguous:
             raise Malformed(f"{name} has several values")
-        return next(iter(values), "")
+        return self._values.get(name, "")
 
 
 def read(delivery: Delivery, settings: Settings) -> IngestResult:
