@@ -178,6 +178,8 @@ class _Lease:
 class _Inlet:
     """One channel's hook at work. ``step`` gives the seconds to rest after it."""
 
+    hook: Hook
+
     def __init__(self, inlets: Inlets, channel: Channel, lease: _Lease) -> None:
         self.channel = channel
         self._inlets = inlets
@@ -202,7 +204,10 @@ class _Inlet:
         while True:
             try:
                 rest = await self.step() if self.channel.ready else IDLE
-            except (LeaseLost, Unavailable):
+            except LeaseLost:
+                self.channel.brings(self.hook, None)  # who has it now knows how it goes
+                rest = IDLE
+            except Unavailable:
                 rest = IDLE
             except Exception:
                 log.exception("inlet.failed", channel=self.channel.id, inlet=self._lease.name)
@@ -224,9 +229,13 @@ class _Outcome(Struct, frozen=True):
 
 
 class _Poll(_Inlet):
+    hook = "poll"
+
     async def step(self) -> float:
         key = self.channel.key
         stand = await self._inlets.database.read(lambda c: store.get(c, key))
+        if not stand.failures:
+            self.channel.brings("poll", None)  # another process may have had better luck
         if (wait := (stand.due_at - now_ms()) / 1000) > 0:
             return min(wait, EVERY)  # what another process does may change it
         return await self._lease.wait() or await self._lease.during(self._poll())
@@ -272,6 +281,8 @@ class _Poll(_Inlet):
 
 
 class _Listen(_Inlet):
+    hook = "listen"
+
     async def step(self) -> float:
         return await self._lease.wait() or await self._lease.during(self._listen())
 

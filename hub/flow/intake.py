@@ -205,7 +205,7 @@ class Intake:
             except Malformed as error:
                 state, reason = "quarantined", error.detail
             else:
-                if not result.events:
+                if not (result.events or result.fetch):
                     state, reason = "ignored", _why_ignored(result)
         return DryRun(state=state, reason=reason, proof=ingested.proof, result=result)
 
@@ -256,7 +256,7 @@ class Intake:
             commands = self._all_commands(channel, keep, result)
         except Malformed as error:
             return await self._set_aside(keep, error.detail)
-        ignored = not result.events and not result.fetch
+        ignored = not (result.events or result.fetch)
         reason = _why_ignored(result) if ignored else None
         state = "ignored" if ignored else "done"
         kept = await self._kept(keep, state, reason)

@@ -31,6 +31,8 @@ async def test_what_is_named_is_fetched_and_taken_in_once(house: House, courier:
         await until(house.texts)
         assert await house.texts() == ["the whole mail"]
         assert await states(house) == [("http", "done"), ("fetch", "done")]
+        first = (await house.rows(t.deliveries))[0]
+        assert (await house.hub.replay.dry_run(house.channel, first)).state == "done"
         await named(house, "b-1")  # the provider delivers again
         assert len([path for path, _ in courier.asked if path == "/bodies/b-1"]) == 1
         ((row),) = await house.rows(t.fetches)

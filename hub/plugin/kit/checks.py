@@ -273,6 +273,9 @@ def _check_role(info: Info, hooks: set[str]) -> Iterator[Problem]:
 
 
 def _check_claims(info: Info, hooks: set[str]) -> Iterator[str]:
+    if info.role != "extension":
+        for hook in sorted(hooks.intersection(EXTENSION_HOOKS)):
+            yield f"{hook} is a hook of extensions: here it would never be called"
     if info.role != "channel":
         yield from _check_emits(info, EVENTS)
         return
