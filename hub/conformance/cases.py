@@ -84,13 +84,15 @@ class IngestCase(Struct, frozen=True, kw_only=True):
 
 class SendCase(Struct, frozen=True, kw_only=True):
     """A message to send (or to look for), what the provider is asked and answers, and what is
-    expected: ``accepted``, ``reconciled`` or ``error``. ``kv``: what the channel kept before."""
+    expected: ``accepted``, ``reconciled`` or ``error``. ``kv``: what the channel kept before;
+    ``files``: the bytes that its attachments have, by their ids."""
 
     name: str
     message: Outbound
     exchanges: tuple[Exchange, ...]
     expect: dict[str, Any]
     kv: dict[str, str] = field(default_factory=dict[str, str])
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 class RenderCase(Struct, frozen=True, kw_only=True):
@@ -263,6 +265,7 @@ class _Reader:
                 folder, "accepted", "reconciled", "error", "reason", "retry_after", "provider_code"
             ),
             kv=_decoded(kept, dict[str, str]) if kept.is_file() else {},
+            files={path.name: path.read_bytes() for path in folder.glob("files/*")},
         )
 
     def _render(self, folder: Path, kind: str) -> RenderCase:
