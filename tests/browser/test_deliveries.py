@@ -240,7 +240,7 @@ def test_it_is_worked_by_keys_alone(shop: Shop, page: Page) -> None:
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, 320])
 def test_it_is_readable_in_every_theme(
     shop: Shop, ana: Client, browser_as: Callable[..., BrowserContext], mode: str, width: int
 ) -> None:

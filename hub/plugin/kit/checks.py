@@ -11,7 +11,9 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import Distribution
+from itertools import chain
 from typing import Any, Literal, cast, get_args
 
 import msgspec
@@ -122,13 +124,31 @@ def manage(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
         plugin = cls(settings)
     except (Exception, SystemExit) as error:
         raise LoadFailed([f"the constructor raised {type(error).__name__}: {error}"]) from error
-    manager = pluggy.PluginManager(PROJECT)
+    manager = _Manager(PROJECT)
     manager.add_hookspecs(HubSpec)
     try:
         manager.register(plugin, name=cast("type", cls).__name__)
     except pluggy.PluginValidationError as error:
         raise LoadFailed([str(error)]) from error
     return manager
+
+
+class _Manager(pluggy.PluginManager):
+    """Passes over what can be no hook: each channel has a manager, and pluggy looks long at every
+    attribute."""
+
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
+        return super().parse_hookspec_opts(module_or_class, name) if name in HOOKS else None
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        marked = name in _marked(plugin.__class__)
+        return super().parse_hookimpl_opts(plugin, name) if marked else None
+
+
+@lru_cache(maxsize=64)
+def _marked(cls: type) -> frozenset[str]:
+    """The attributes that are implementations of hooks."""
+    return frozenset(chain.from_iterable(_implementations(cls).values()))
 
 
 def _check_info(info: Info) -> list[Problem]:

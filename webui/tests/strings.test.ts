@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { en } from "./strings.en";
+import { en } from "../src/core/strings.en";
+import { en as settings } from "../src/settings/strings.en";
 
 type Catalogue = { readonly [key: string]: unknown };
 
@@ -23,7 +24,7 @@ function strings(catalogue: Catalogue, path = ""): [string, unknown][] {
 }
 
 describe("the catalogue", () => {
-  it.each(strings(en))("%s says something", (_, said) => {
+  it.each([...strings(en), ...strings(settings)])("%s says something", (_, said) => {
     expect(said).toBeTypeOf("string");
     expect(said).not.toMatch(/undefined|\[object/);
     expect(said).not.toMatch(/!|\bplease\b/i);
