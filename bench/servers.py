@@ -74,7 +74,7 @@ status_callbacks = false
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=self._environ,
+                env=self.environ,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
@@ -88,7 +88,7 @@ status_callbacks = false
     @property
     def database(self) -> str:
         """The database's address."""
-        return self._environ.get("HUB_DATABASE_URL") or f"sqlite:///{self.folder}/data/hub.db"
+        return self.environ.get("HUB_DATABASE_URL") or f"sqlite:///{self.folder}/data/hub.db"
 
 
 class Floor:

@@ -62,7 +62,7 @@ class HubProcess:
         self._python = python
         self._forker = forker
         self.base_url = ""
-        self._environ = {
+        self.environ = {
             **os.environ,
             "HUB_DATA": str(folder / "data"),
             "HUB_ADMIN_EMAIL": EMAIL,
@@ -97,14 +97,14 @@ class HubProcess:
     def _launch(self, *arguments: str) -> None:
         if self._forker is not None:
             self._process = self._forker.start(
-                arguments, folder=self.folder, environ=self._environ, output=self._output
+                arguments, folder=self.folder, environ=self.environ, output=self._output
             )
             return
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [self._python, "-m", "hub.cli", *arguments],
                 cwd=self.folder,
-                env=self._environ,
+                env=self.environ,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -159,7 +159,7 @@ class HubProcess:
         return subprocess.run(
             [self._python, "-m", "hub.cli", *arguments, *config],
             cwd=self.folder,
-            env=self._environ,
+            env=self.environ,
             input=input_,
             capture_output=True,
             text=True,

@@ -20,9 +20,11 @@ from hub.app.commands import (
 from hub.app.errors import StartupError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hub.app.processes import Answer
+    from hub.app.record import RecordReport
     from hub.app.reload import Reread
     from hub.config import HubConfig
 
@@ -48,6 +50,21 @@ def reload(data: Path) -> list[Answer]:
     return ask_all(data)
 
 
+def record(
+    config: HubConfig,
+    channel: str,
+    *,
+    organisation: str | None,
+    ids: Sequence[str],
+    last: int,
+    cases: Path | None,
+) -> RecordReport:
+    """Make cases of the conformance suite of what a channel has received."""
+    from hub.app.record import record as run  # noqa: PLC0415 — the suite is needed here only
+
+    return run(config, channel, organisation=organisation, ids=ids, last=last, cases=cases)
+
+
 def demo(config: HubConfig) -> int:
     """Run a hub with conversations to look at, on a folder that is thrown away."""
     from hub.app.serve import demo as run  # noqa: PLC0415
@@ -66,6 +83,7 @@ __all__ = [
     "list_aside",
     "list_plugins",
     "openapi",
+    "record",
     "reload",
     "replay",
     "retry_aside",

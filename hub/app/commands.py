@@ -75,7 +75,7 @@ def add_user(
             raise StartupError(f"{email} is a member of {organisation} already")
         insert_member(connection, hub.ids, user_id, organisation_id, role)
 
-    _run(config, lambda hub: hub.writer.execute(lambda connection: add(connection, hub)))
+    run_on(config, lambda hub: hub.writer.execute(lambda connection: add(connection, hub)))
     return made
 
 
@@ -96,7 +96,7 @@ def set_password(config: HubConfig, email: str, password: str | None) -> str:
         )
         connection.execute(sa.delete(t.sessions).where(t.sessions.c.user_id == user_id))
 
-    _run(config, lambda hub: hub.writer.execute(change))
+    run_on(config, lambda hub: hub.writer.execute(change))
     return made
 
 
@@ -143,7 +143,7 @@ def replay(
         await asyncio.gather(*(one.shutdown() for one in hub.channels))
         return ReplayReport(done)
 
-    return _run(config, work)
+    return run_on(config, work)
 
 
 class AsideReport(Struct, frozen=True):
@@ -169,7 +169,7 @@ def list_aside(config: HubConfig) -> AsideReport:
         ]
         return AsideReport(found or ["Nothing was put aside."])
 
-    return _run(config, work)
+    return run_on(config, work)
 
 
 def retry_aside(config: HubConfig, ids: Sequence[str], *, everything: bool) -> AsideReport:
@@ -182,7 +182,7 @@ def retry_aside(config: HubConfig, ids: Sequence[str], *, everything: bool) -> A
             wanted += [one.id for one in await aside.all() if not one.may_be_done]
         return await _each(wanted, aside.retry)
 
-    return _run(config, work)
+    return run_on(config, work)
 
 
 def drop_aside(config: HubConfig, ids: Sequence[str]) -> AsideReport:
@@ -195,7 +195,7 @@ def drop_aside(config: HubConfig, ids: Sequence[str]) -> AsideReport:
 
         return await _each(ids, drop)
 
-    return _run(config, work)
+    return run_on(config, work)
 
 
 async def _each(ids: Sequence[str], act: Callable[[str], Awaitable[str]]) -> AsideReport:
@@ -236,7 +236,7 @@ def _is_member(connection: Connection, user_id: int, organisation_id: int) -> bo
     return connection.execute(statement).first() is not None
 
 
-def _run(config: HubConfig, work: Callable[[Hub], Awaitable[T]]) -> T:
+def run_on(config: HubConfig, work: Callable[[Hub], Awaitable[T]]) -> T:
     """Work on a hub's database, whether or not a hub is running on it."""
 
     set_up_logs(serving=False)

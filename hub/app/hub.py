@@ -29,23 +29,28 @@ from hub.app.setup import (
 from hub.config import ChannelConfig, HubConfig
 from hub.edge.guards import Guard
 from hub.edge.sessions import Sessions
+from hub.flow.answers import Answers
 from hub.flow.channels import Channels
 from hub.flow.checkups import EVERY, SOONER, Checkups
 from hub.flow.compose import Composer
 from hub.flow.host import Channel, FailedChannel, Limits, load_channel, now_ms
-from hub.flow.intake import Intake
+from hub.flow.inlets import LEASE as INLET_LEASE
+from hub.flow.inlets import Inlets
+from hub.flow.intake import Intake, UnverifiedFull
 from hub.flow.machinery import Machinery, Work
 from hub.flow.media import Fetcher, MediaLinks
 from hub.flow.notices import Texter, TextSender
 from hub.flow.outbox import LEASE, Outbox
 from hub.flow.record import Record
+from hub.flow.references import LEASE as REFERENCE_LEASE
+from hub.flow.references import References
 from hub.flow.replay import Replay
 from hub.flow.services import ChannelKey, HubServices
 from hub.flow.stream import Stream
 from hub.flow.sweep import Sweep
 from hub.flow.views.present import Presenter
 from hub.flow.writer import News, Unavailable, Writer
-from hub.plugin import Delivery, Temporary
+from hub.plugin import Delivery, Malformed, Temporary, Unverified
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
@@ -100,7 +105,8 @@ class Hub:
             raise StartupError(f"the database cannot be used: {self.writer.trouble}") from error
         self.presenter = Presenter(self.channels)
         self.stream = Stream(self.database, self.presenter, look_every=LOOK_EVERY)
-        self.intake = Intake(self.writer, self.blobs, self.ids)
+        answers = Answers(self.database, self.writer)
+        self.intake = Intake(self.writer, self.blobs, self.ids, answers)
         self.replay = Replay(self.database, self.blobs, self.channels, self.intake)
         self.composer = Composer(self.database, self.channels, self.ids)
         self.sessions = Sessions(self.database, self.writer)
@@ -124,6 +130,21 @@ class Hub:
             lease=int(lease) if lease else None,
         )
         self.fetcher = Fetcher(self.database, self.writer, self.blobs, self.channels)
+        self.references = References(
+            self.database,
+            self.writer,
+            self.intake,
+            self.channels,
+            lease=int(lease or REFERENCE_LEASE),
+        )
+        self.intake.named = self.references.wake
+        self.inlets = Inlets(
+            self.database,
+            self.writer,
+            self.intake,
+            self.channels,
+            lease=int(lease or INLET_LEASE),
+        )
         often = self._environ.get("HUB_CHECK_SECONDS")
         self.checkups = Checkups(
             self.channels,
@@ -153,10 +174,12 @@ class Hub:
             self._relay.start()
         await self.outbox.start()
         self.fetcher.start()
+        self.references.start()
         self.replay.start()
         self.checkups.start()
         await self.writer.execute(self.sweep.ensure)
         await self.machinery.start(self.organisations.values())
+        self.inlets.start()
         if not greets:
             return
         # Last of all: a password that was made and not shown would lock everybody out.
@@ -171,6 +194,8 @@ class Hub:
 
     async def stop(self) -> None:
         """Let what is under way end, and let go of everything."""
+        await self.inlets.stop()
+        await self.references.stop()
         await self.machinery.stop()
         await self.checkups.stop()
         await self.replay.stop()
@@ -322,6 +347,7 @@ class Hub:
         for failed in self.channels.all_failed:
             self._announce(failed)
         self._warn_of_pretence()
+        self.inlets.start()
         self.outbox.wake()
         self.fetcher.wake()
 
@@ -388,9 +414,12 @@ class Hub:
 
     async def _emitted(self, channel: Channel, delivery: Delivery) -> None:
         try:
-            await self.intake.take(channel, delivery)
-        except Unavailable as error:
+            taken = await self.intake.take(channel, delivery)
+        except (Unavailable, UnverifiedFull) as error:
             raise Temporary(f"nothing can be stored now: {error}") from error
+        if taken.state == "refused":
+            why = taken.reason or "it was refused"
+            raise Unverified(why) if taken.status == 403 else Malformed(why)
 
     # ------------------------------------------------------------------ for routes
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import site
+from contextlib import suppress
 from pathlib import Path
 
 Stamp = tuple[int, int]
@@ -18,8 +19,12 @@ def _path_files() -> dict[Path, Stamp]:
     folders = site.getsitepackages()
     if site.ENABLE_USER_SITE:
         folders.append(site.getusersitepackages())
-    files = [file for folder in folders for file in Path(folder).glob("*.pth")]
-    return {file: (stat.st_mtime_ns, stat.st_size) for file in files if (stat := file.stat())}
+    found: dict[Path, Stamp] = {}
+    for file in (file for folder in folders for file in Path(folder).glob("*.pth")):
+        with suppress(FileNotFoundError):  # something is being installed at this moment
+            stat = file.stat()
+            found[file] = (stat.st_mtime_ns, stat.st_size)
+    return found
 
 
 _known = _path_files()

@@ -128,6 +128,19 @@ def _test_plugin(options: argparse.Namespace) -> int:
     )
 
 
+def _record(options: argparse.Namespace) -> int:
+    report = app.record(
+        _load(options),
+        options.channel,
+        organisation=options.organisation,
+        ids=options.delivery,
+        last=options.last,
+        cases=options.cases,
+    )
+    print(report)
+    return EXIT_FAILED if report.failed else 0
+
+
 def _replay(options: argparse.Namespace) -> int:
     report = app.replay(_load(options), options.organisation, options.channel, options.delivery)
     print(report)
@@ -173,6 +186,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "user password": _set_password,
     "plugin list": _list_plugins,
     "plugin test": _test_plugin,
+    "plugin record": _record,
     "replay": _replay,
     "parked list": _list_aside,
     "parked retry": _retry_aside,

@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     plugin.add_parser("list", help="installed plugins", parents=[configured])
     _add_plugin_new(plugin)
     _add_plugin_test(plugin)
+    _add_plugin_record(plugin, configured)
 
     replay = add("replay", "Take in again what a channel could not understand.", configured)
     replay.add_argument("--organisation", metavar="SLUG", help="only of this organisation")
@@ -84,6 +85,27 @@ def _add_plugin_test(
         "--only", action="append", default=[], metavar="CHECK", help="only this check (SIG-02)"
     )
     test.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
+
+
+def _add_plugin_record(
+    plugin: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+    configured: argparse.ArgumentParser,
+) -> None:
+    help_ = "Make cases of the conformance suite of what a channel has received."
+    record = plugin.add_parser(
+        "record", help=help_, description=help_, parents=[configured], allow_abbrev=False
+    )
+    record.add_argument("channel", metavar="CHANNEL", help="its id in hub.toml")
+    record.add_argument("--organisation", metavar="SLUG", help="needed if several have such a one")
+    record.add_argument(
+        "--delivery", action="append", default=[], metavar="ID", help="only this delivery"
+    )
+    record.add_argument(
+        "--last", type=_count, default=100, metavar="N", help="look at so many (default: 100)"
+    )
+    record.add_argument(
+        "--cases", type=Path, metavar="DIR", help="its cases (default: tests/cases or cases)"
+    )
 
 
 def _add_user(
@@ -126,6 +148,12 @@ def _add_parked(
     )
     drop = actions.add_parser("drop", help="forget", parents=[configured])
     drop.add_argument("ids", nargs="+", metavar="ID", help="as the list shows it")
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdecimal() and 0 < int(text) <= 10_000:
+        return int(text)
+    raise argparse.ArgumentTypeError("expected a number from 1 to 10000")
 
 
 def _port(text: str) -> int:

@@ -58,6 +58,7 @@ class _PluginTable(Struct, frozen=True):
     enabled: bool = True
     name: str | None = None
     allow_hosts: tuple[str, ...] = ()
+    api: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -182,6 +183,7 @@ class _PluginSections:
             enabled=table.enabled,
             name=table.name,
             allow_hosts=table.allow_hosts,
+            api=table.api,
             settings=settings,
             origin=origin,
         )

@@ -79,6 +79,8 @@ class PluginConfig(Struct, frozen=True, kw_only=True):
     """What people call it; the plugin's own name otherwise."""
     allow_hosts: tuple[str, ...] = ()
     """Names of private hosts that the plugin may reach; all others have to be public."""
+    api: str | None = None
+    """The plugin API that ``settings`` were written for, where the plugin has moved on since."""
     settings: dict[str, Any]
     """References replaced by their values, nothing else checked: see ``convert_settings``. Where
     ``enabled`` is false the references are left unresolved."""

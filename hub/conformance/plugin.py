@@ -23,20 +23,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class Session:
     """One plugin under test, found when the first check runs."""
 
-    def __init__(self, target: str, cases: str | None) -> None:
+    def __init__(self, target: str, cases: str | None, root: Path) -> None:
         self.target = target
         self.cases = cases
+        self.root = root
         self.results: list[Result] = []
         self._suite: Suite | None = None
 
     @property
     def suite(self) -> Suite:
         """The plugin and its cases. Raises ``SubjectError`` or ``CasesError``."""
+        from hub.conformance.cases import find_cases  # noqa: PLC0415
         from hub.conformance.command import suite_of  # noqa: PLC0415
         from hub.conformance.subject import find  # noqa: PLC0415
 
         if self._suite is None:
-            self._suite = suite_of(find(self.target), None if not self.cases else Path(self.cases))
+            near = find_cases(Path.cwd()) or find_cases(self.root)
+            self._suite = suite_of(find(self.target), Path(self.cases) if self.cases else near)
         return self._suite
 
     def judge(self, check: Check) -> Result:
@@ -84,7 +87,7 @@ def pytest_collection_modifyitems(
         return
     from hub.conformance.check import all_checks  # noqa: PLC0415
 
-    config.stash[KEY] = Session(target, config.getoption("--hub-cases"))
+    config.stash[KEY] = Session(target, config.getoption("--hub-cases"), config.rootpath)
     items += (_item(session, check) for check in all_checks())
 
 

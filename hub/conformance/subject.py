@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tomllib
 from email.message import Message
 from importlib.metadata import Distribution, entry_points
@@ -67,13 +68,20 @@ def _distribution(cls: type, target: str) -> Distribution | None:
     written here."""
     info = getattr(cls, "INFO", None)
     name = info.name if isinstance(info, Info) else None
-    here = Project.read(Path.cwd())
     points = [*entry_points(group=GROUP)]
-    points += [] if here is None else here.entry_points.select(group=GROUP)
+    for folder in (Path.cwd(), *_around(cls)):
+        project = Project.read(folder)
+        points += [] if project is None else project.entry_points.select(group=GROUP)
     for point in points:
         if point.value == target or point.name == name:
             return point.dist
     return None
+
+
+def _around(cls: type) -> tuple[Path, ...]:
+    """Where a package would have its ``pyproject.toml``: above ``…/src/package/module``."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return tuple(Path(file).parents[:3]) if file else ()
 
 
 class Project(Distribution):

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import msgspec
 import structlog
 from msgspec import Struct
+from sqlalchemy import Connection
 
+from hub.flow.answers import Answers, NoAnswer
 from hub.flow.host import Channel, ChannelResting, FailedChannel, Ingested, now_ms
-from hub.flow.writer import Unavailable, Writer
+from hub.flow.writer import Transaction, Unavailable, Writer
 from hub.plugin import (
     ChannelNotice,
     Delivery,
+    FetchRef,
     Health,
     IngestResult,
     Malformed,
@@ -29,15 +34,18 @@ from hub.plugin import (
     OptOut,
     Receipt,
     Reply,
+    TemplateChanged,
     Temporary,
     Unverified,
     Verification,
 )
+from hub.plugin.kit.verify import Missing
 from hub.plugin.types import Address, Event
 from hub.rules import commands as c
 from hub.rules.content import Content, one_line, storable
 from hub.rules.sending import backoff
 from hub.rules.states import Refusal
+from hub.store import fetches
 from hub.store.blobs import Blobs
 from hub.store.ids import Ids, parse
 
@@ -83,6 +91,7 @@ class Intake:
         writer: Writer,
         blobs: Blobs,
         ids: Ids,
+        answers: Answers,
         *,
         unverified_count: int = 1_000,
         unverified_bytes: int = 50_000_000,
@@ -90,6 +99,9 @@ class Intake:
         self._writer = writer
         self._blobs = blobs
         self._ids = ids
+        self._answers = answers
+        self.named: Callable[[], None] = lambda: None
+        """Called when there is something new to fetch."""
         self._largest_count = unverified_count
         self._largest_bytes = unverified_bytes
         self.unverified: dict[tuple[int, str], tuple[int, int]] = {}
@@ -114,12 +126,62 @@ class Intake:
         keep, ingested, trusted = await self._read(
             channel, delivery, proof, delivery_id, attempts=attempts
         )
-        if ingested.result is not None and trusted:
-            taken = await self._understood(channel, keep, ingested.result)
+        result = ingested.result
+        if result is not None and trusted:
+            taken = await self._store(channel, await self._understood(channel, keep, result))
+            if result.answer is not None and delivery_id is None and delivery.source == "http":
+                taken = await self._answered(channel, result.answer, result, taken)
         else:
             taken = await self._not_understood(keep, _why(ingested), trusted=trusted)
         self.counts[channel.id, taken.state] += 1
         return taken
+
+    async def take_together(
+        self,
+        channel: Channel,
+        deliveries: Sequence[Delivery],
+        source: Literal["poll", "fetch"],
+        along: Callable[[Connection], bool],
+    ) -> bool:
+        """Take in, in order, what a hook of the channel has brought, in one transaction with what
+        ``along`` writes: either all of it is stored or nothing. ``False``: nothing is, because
+        ``along`` says that it is not wanted any more. Raises ``Unavailable``."""
+        channel = channel.current
+        ready: list[_Ready] = []
+        for one in deliveries:
+            came = msgspec.structs.replace(one, source=source, received_at=datetime.now(UTC))
+            keep, ingested, _ = await self._read(channel, came, None, None, attempts=1)
+            if ingested.result is not None:
+                ready.append(await self._understood(channel, keep, ingested.result))
+            elif isinstance(ingested.error, Unverified):
+                self.counts[channel.id, "refused"] += 1
+                log.warning("intake.turned_away", channel=channel.id, source=source)
+            else:
+                error = _why(ingested)
+                due_at = _again_at(keep) if _passing(error) else None
+                ready.append(await self._set_aside(keep, _said(error), due_at=due_at))
+
+        def work(transaction: Transaction) -> list[Any] | None:
+            if not along(transaction.connection):
+                return None
+            return [self._write(transaction, one) for one in ready]
+
+        try:
+            outcomes = await self._writer.transact(work)
+        except Unavailable:
+            raise
+        except Exception:
+            # One of them is at fault. By itself it is quarantined, and the others are stored.
+            log.exception("intake.unstorable", channel=channel.id, source=source)
+            for one in ready:
+                await self._store(channel, one)
+            return await self._writer.execute(along)
+        if outcomes is None:
+            return False
+        for one, own in zip(ready, outcomes, strict=True):
+            self._stored(channel, one, own)
+            self.counts[channel.id, one.taken.state] += 1
+        return True
 
     async def dry_run(
         self, channel: Channel, delivery: Delivery, *, proof: Verification | None, delivery_id: int
@@ -143,7 +205,7 @@ class Intake:
             except Malformed as error:
                 state, reason = "quarantined", error.detail
             else:
-                if not result.events:
+                if not (result.events or result.fetch):
                     state, reason = "ignored", _why_ignored(result)
         return DryRun(state=state, reason=reason, proof=ingested.proof, result=result)
 
@@ -189,32 +251,94 @@ class Intake:
 
     # ------------------------------------------------------------------ understood
 
-    async def _understood(self, channel: Channel, keep: _Keep, result: IngestResult) -> Taken:
+    async def _understood(self, channel: Channel, keep: _Keep, result: IngestResult) -> _Ready:
         try:
             commands = self._all_commands(channel, keep, result)
         except Malformed as error:
-            return await self._quarantine(keep, error.detail)
-        ignored = not result.events
+            return await self._set_aside(keep, error.detail)
+        ignored = not (result.events or result.fetch)
         reason = _why_ignored(result) if ignored else None
         state = "ignored" if ignored else "done"
         kept = await self._kept(keep, state, reason)
+        taken = Taken(state=state, reply=result.reply, reason=reason)
+        return _Ready(keep, taken, [kept, *commands], result)
+
+    async def _store(self, channel: Channel, ready: _Ready) -> Taken:
+        """Write what one delivery came to. Raises ``Unavailable``."""
         try:
-            outcomes = await self._writer.record(kept, *commands)
+            if ready.fetch:
+                outcomes = await self._writer.transact(
+                    lambda transaction: self._write(transaction, ready)
+                )
+            else:
+                outcomes = await self._writer.record(*ready.commands)
         except Unavailable:
             raise
         except Exception as error:
+            if ready.result is None:
+                raise
             log.exception("intake.unstorable", channel=channel.id)
-            return await self._quarantine(keep, f"could not be stored: {type(error).__name__}")
+            why = f"could not be stored: {type(error).__name__}"
+            return await self._store(channel, await self._set_aside(ready.keep, why))
+        self._stored(channel, ready, outcomes)
+        return ready.taken
+
+    def _write(self, transaction: Transaction, ready: _Ready) -> list[Any]:
+        outcomes = transaction.record(ready.commands)
+        if ready.fetch:
+            fetches.add(transaction.connection, [self._wanted(ready, one) for one in ready.fetch])
+        return outcomes
+
+    def _wanted(self, ready: _Ready, ref: FetchRef) -> fetches.NewFetch:
+        keep = ready.keep
+        return fetches.NewFetch(
+            id=self._ids.new(),
+            organisation_id=keep.organisation_id,
+            channel_id=keep.channel_id,
+            ref_id=storable(ref.id),
+            data=storable(_encode(ref.data).decode()),
+            delivery_id=keep.id,
+            due_at=now_ms(),
+        )
+
+    def _stored(self, channel: Channel, ready: _Ready, outcomes: Sequence[Any]) -> None:
+        """What follows from a delivery that is committed."""
         for outcome in outcomes:
             if isinstance(outcome, Refusal):
                 log.warning("intake.refused", channel=channel.id, reason=outcome.detail)
-        for event in result.events:
+        if ready.fetch:
+            self.named()
+        if ready.result is None:
+            log.warning("intake.quarantined", channel=channel.id, reason=ready.taken.reason)
+            return
+        for event in ready.result.events:
             if isinstance(event, ChannelNotice) and event.state is not None:
                 channel.say(Health(state=event.state, reason=event.text or None))
-        return Taken(state=state, reply=result.reply, reason=reason)
+            elif isinstance(event, TemplateChanged):
+                channel.forget_templates()
+
+    async def _answered(
+        self, channel: Channel, question: str, result: IngestResult, taken: Taken
+    ) -> Taken:
+        """What the provider waits for, now that everything is stored."""
+        if taken.state not in {"done", "ignored"}:
+            return taken
+        try:
+            reply = await self._answers.to(channel, storable(question), result)
+        except NoAnswer as error:
+            if taken.reply is not None:
+                return taken
+            return msgspec.structs.replace(
+                taken, status=503, reason=f"The plugin has no answer: {error}"
+            )
+        return msgspec.structs.replace(taken, reply=reply)
 
     def _all_commands(self, channel: Channel, keep: _Keep, result: IngestResult) -> list[c.Command]:
         """What a plugin understood, as commands. Raises ``Malformed`` for what cannot be kept."""
+        if result.fetch and not channel.has("fetch"):
+            raise Malformed("the plugin names what is to be fetched, but has no hook fetch")
+        if result.answer is not None and not channel.has("answer"):
+            raise Malformed("the plugin says that an answer is awaited, but has no hook answer")
         # A STOP stands in the thread, but asks for no response.
         asks = not any(isinstance(event, OptOut | OptIn) for event in result.events)
         try:
@@ -256,8 +380,8 @@ class Intake:
                         how=storable(event.how),
                     )
                 ]
-            case ChannelNotice():
-                return []
+            case ChannelNotice() | TemplateChanged():
+                return []  # what follows from them is no row: see _stored
             case _:
                 raise Malformed(f"the hub does not take in events of the kind {tag} yet")
 
@@ -320,8 +444,7 @@ class Intake:
                 await self._writer.record(await self._kept(keep, "refused", error.detail))
             return Taken(state="refused", status=403, reason=error.detail)
         reason = _said(error)
-        # It mends itself: the provider is away, or the plugin is left alone for a while.
-        passing = isinstance(error, ChannelResting) or (trusted and isinstance(error, Temporary))
+        passing = _passing(error) if trusted else isinstance(error, ChannelResting | Missing)
         due_at = _again_at(keep) if passing else None
         if trusted:
             return await self._quarantine(keep, reason, due_at=due_at)
@@ -330,9 +453,14 @@ class Intake:
         return await self._keep_unverified(keep, reason, due_at=due_at)
 
     async def _quarantine(self, keep: _Keep, reason: str, *, due_at: int | None = None) -> Taken:
-        await self._writer.record(await self._kept(keep, "quarantined", reason, due_at=due_at))
+        ready = await self._set_aside(keep, reason, due_at=due_at)
+        await self._writer.record(*ready.commands)
         log.warning("intake.quarantined", channel=keep.channel_id, reason=reason)
-        return Taken(state="quarantined", reason=reason)
+        return ready.taken
+
+    async def _set_aside(self, keep: _Keep, reason: str, *, due_at: int | None = None) -> _Ready:
+        kept = await self._kept(keep, "quarantined", reason, due_at=due_at)
+        return _Ready(keep, Taken(state="quarantined", reason=reason), [kept], None)
 
     async def _keep_unverified(
         self, keep: _Keep, reason: str, *, due_at: int | None = None
@@ -398,6 +526,21 @@ class _Keep(Struct, frozen=True):
         return int(self.delivery.received_at.timestamp() * 1000)
 
 
+class _Ready(Struct, frozen=True):
+    """A delivery that was read: what is to be written of it, and what its sender is told then.
+    Without a ``result`` it is quarantined."""
+
+    keep: _Keep
+    taken: Taken
+    commands: list[c.Command]
+    result: IngestResult | None
+
+    @property
+    def fetch(self) -> tuple[FetchRef, ...]:
+        """What it only names."""
+        return () if self.result is None else self.result.fetch
+
+
 def _why(ingested: Ingested) -> Exception:
     """Why a delivery was not understood, or may not be believed."""
     return ingested.error or PermissionError("events without a proof of where they are from")
@@ -409,6 +552,11 @@ def _why_ignored(result: IngestResult) -> str:
 
 def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _passing(error: Exception) -> bool:
+    """Whether it mends itself: the provider is away, or the plugin is left alone for a while."""
+    return isinstance(error, ChannelResting | Temporary)
 
 
 def _again_at(keep: _Keep) -> int | None:

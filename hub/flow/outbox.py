@@ -41,6 +41,7 @@ from hub.plugin import (
     Outbound,
     OutcomeUnknown,
     Permanent,
+    ReceiptStatus,
     Reconciled,
     Temporary,
     Unsupported,
@@ -227,7 +228,8 @@ class Outbox:
         if not all(ids):
             nameless = OutcomeUnknown("The channel took the message without naming it.")
             return self._outcome(channel, nameless, transmission, step)
-        return c.SendAccepted(at=now_ms(), external_ids=ids, status=accepted.status, **step)
+        status = _as_far_as_is_told(channel, accepted.status)
+        return c.SendAccepted(at=now_ms(), external_ids=ids, status=status, **step)
 
     def _outcome(
         self,
@@ -359,6 +361,13 @@ class Outbox:
             )
         elif answer.outcome == "absent":
             await self._settle(c.SendAbsent(at=now_ms(), attempt=attempt, **names))
+
+
+def _as_far_as_is_told(channel: Channel, status: ReceiptStatus) -> ReceiptStatus:
+    """What the provider has taken is sent, where no receipt will ever say more: it would look as if
+    it were under way for good."""
+    more = channel.info.can.receipts & {"sent", "delivered", "read"}
+    return "sent" if status == "queued" and not more else status
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

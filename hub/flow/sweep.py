@@ -1,5 +1,5 @@
-"""Tidying up files once a day: uploads that were never sent, what a crash has left half written,
-and blobs that nothing refers to.
+"""Tidying up once a day: uploads that were never sent, what a crash has left half written, blobs
+that nothing refers to, and what providers were told so long ago that they do not ask again.
 
 A blob goes only if no row refers to it and nobody has kept it lately (``hub.store.blobs``), in
 that order of looking: so what is referred to just now stays, whichever process does it, and a
@@ -19,7 +19,7 @@ from hub.flow.clock import Timer
 from hub.flow.host import now_ms
 from hub.flow.jobs import Commit, JobKind, Progress, Task
 from hub.flow.writer import Transaction
-from hub.store import clock, files
+from hub.store import clock, files, replies
 from hub.store.blobs import Blobs
 from hub.store.clock import Due
 from hub.store.database import Database
@@ -32,6 +32,8 @@ EVERY = 24 * 3600 * 1000
 FIRST = 10 * 60 * 1000
 UNSENT = 7 * 24 * 3600 * 1000
 """Milliseconds for which an upload may wait in a draft."""
+ASKED_AGAIN = 7 * 24 * 3600 * 1000
+"""Milliseconds in which a provider may ask again for what it was told."""
 PREFIXES = 256
 AT_ONCE = 16
 """Folders looked through in a step."""
@@ -109,6 +111,7 @@ def _commit(saved: Swept, transaction: Transaction) -> Progress[Swept]:
     finished = saved.prefix >= PREFIXES
     if saved.prefix == AT_ONCE:  # the first step: what it lets go of is a blob of a later sweep
         files.forget_unsent(transaction.connection, now_ms() - UNSENT)
+        replies.forget(transaction.connection, now_ms() - ASKED_AGAIN)
     if finished:
         log.info("files.swept", removed=saved.removed)
     return Progress(

@@ -19,6 +19,22 @@ from hub.plugin.settings import Secret
 from hub.plugin.types import Delivery, SafeHtml, Verification
 
 T = TypeVar("T")
+JwtAlgorithm = Literal[
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
+"""How a JSON Web Token may be signed."""
 
 
 class HttpResponse(Struct, frozen=True, kw_only=True):
@@ -105,6 +121,50 @@ class Verify(Protocol):
         self, *, secrets: Sequence[Secret], tolerance: float = 300.0
     ) -> Verification:
         """Standard Webhooks, also as Svix names its headers."""
+        ...
+
+    def ecdsa(
+        self,
+        *,
+        keys: Sequence[str],
+        header: str,
+        timestamp_header: str | None = None,
+        tolerance: float | None = 300.0,
+    ) -> Verification:
+        """The header holds the base64 of an ECDSA signature (SHA-256) of the raw body, made with
+        the private key of one of ``keys``: public keys in PEM, or base64 as SendGrid shows them.
+        With ``timestamp_header`` that header's text stands before the body in what is signed; as a
+        time (seconds since 1970) it may be ``tolerance`` seconds from now, ``None``: any."""
+        ...
+
+    def sns(self, *, topics: Sequence[str], tolerance: float = 3600.0) -> Verification:
+        """A message of Amazon SNS, signature version 1 or 2, to one of ``topics`` (their ARNs, of
+        which there has to be one: anybody can have SNS sign). Also of what confirms or ends a
+        subscription. ``Timestamp`` may be ``tolerance`` seconds from now. The hub fetches the
+        certificate, from Amazon alone, and calls ``ingest`` again when it has it."""
+        ...
+
+    def jwt(
+        self,
+        *,
+        algorithms: Sequence[JwtAlgorithm],
+        keys: Sequence[Secret] = (),
+        jwks: str | None = None,
+        jwks_url: str | None = None,
+        header: str = "Authorization",
+        prefix: str = "Bearer ",
+        audience: str | None = None,
+        issuer: str | None = None,
+        body_hash: str | None = None,
+        tolerance: float = 300.0,
+    ) -> Verification:
+        """The header holds ``prefix`` and a JSON Web Token signed by one of ``algorithms`` with one
+        of ``keys`` (shared secrets, or public keys in PEM), or of a JSON Web Key Set: its text, or
+        its address from the settings, which the hub fetches and calls ``ingest`` again.
+
+        ``audience`` and ``issuer`` are compared where they are given. A token says when it was made
+        (at most ``tolerance`` seconds ago) or until when it is good. ``body_hash``: the claim with
+        the SHA-256 of the raw body in hex; without it the token proves nothing of the body."""
         ...
 
 

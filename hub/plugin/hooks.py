@@ -101,8 +101,10 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def answer(self, ctx: Context, facts: CallFacts) -> Reply:
-        """For providers that wait: what to say to the call just stored. Repeated as stored for
-        a duplicate."""
+        """For providers that wait: what to say, once everything is stored, where ``ingest`` has
+        named the question in ``IngestResult.answer``. Ten seconds; the reply is stored and repeated
+        when the provider asks again. Without one ``IngestResult.reply`` is what the provider hears,
+        or 503."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -112,19 +114,28 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     async def poll(self, ctx: Context, cursor: str | None) -> PollResult:
-        """Look for what arrived since ``cursor``, the one returned last (``None`` at first); called
-        again and again."""
+        """Look for what arrived since ``cursor``, the one saved last (``None`` at first). Called
+        again and again, by one process at a time, within a minute each. ``Temporary`` and faults
+        are followed by longer and longer rests (not shorter than ``retry_after``) and shown as the
+        channel's health; ``CredentialsInvalid`` asks for a person. What is returned goes through
+        ``ingest``. After a crash the same may be asked for again: events have the provider's
+        ids."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def listen(self, ctx: Context) -> None:
-        """Hold a connection and ``ctx.emit`` what arrives. Restarted with back-off when it ends;
-        runs in one process at a time."""
+        """Hold a connection and ``ctx.emit`` what arrives: it is stored when ``emit`` returns, and
+        may be confirmed to the provider then. Called again with longer and longer rests when it
+        ends or raises, which is shown as the channel's health; runs in one process at a time, and
+        is cancelled when the hub stops, the settings change or another process takes over."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def fetch(self, ctx: Context, ref: FetchRef) -> Delivery:
-        """Get what ``IngestResult.fetch`` named; the result is stored and fed to ``ingest``."""
+        """Get what ``IngestResult.fetch`` named; the result is stored and fed to ``ingest`` as a
+        delivery of source ``fetch``. One attempt, within a minute: the hub tries again after
+        ``Temporary`` and faults, eight times in all. After that, or after ``Permanent``, the
+        delivery that named it is quarantined with the reason; replayed, it is fetched anew."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)
@@ -162,8 +173,10 @@ class HubSpec:
 
     @hookspec(firstresult=True)
     def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
-        """``settings`` written for an older version of the plugin, ``from_api``, as this one wants
-        them."""
+        """``settings`` as this version of the plugin wants them, where ``hub.toml`` says by
+        ``api = "0.8"`` that they were written for the plugin API ``from_api`` and ``INFO.api`` is
+        another by now. A ``staticmethod``, because there is no instance yet; values of secrets are
+        in it as texts. What it returns is checked like any settings, and is not written back."""
         raise NotImplementedError
 
     # ---- extensions, provisional

@@ -638,7 +638,11 @@ class IngestResult(Struct, frozen=True, kw_only=True):
     reply: Reply | None = None
     """What the provider expects to hear; ``None``: 200 and an empty body."""
     fetch: tuple[FetchRef, ...] = ()
-    """What else the hub is to fetch."""
+    """What else the hub is to fetch, by the hook ``fetch``."""
+    answer: str | None = None
+    """Who delivered this waits for words that only the hook ``answer`` can find. The hub asks it
+    after everything is stored. The text names the question (a call's id and its turn), the same
+    when the provider asks again. ``reply`` then counts only if there is no answer."""
 
 
 # --------------------------------------------------------------------------- what goes out
@@ -821,21 +825,29 @@ class CallFacts(Struct, frozen=True, kw_only=True):
     """What the hub knows when a provider waits for an answer to a call."""
 
     external_id: str
+    """The question, as ``IngestResult.answer`` names it."""
     in_hours: bool
-    """Whether the organisation is open now."""
+    """Whether the organisation is open now; one that keeps no hours always is."""
     on_duty: tuple[Address, ...]
-    """Where those who take calls now are reached."""
+    """Where those who take calls now are reached; empty when nobody is known to."""
     assistant: bool
     """Whether policy lets an assistant answer first."""
+    events: tuple[Event, ...] = ()
+    """What ``ingest`` has understood of the delivery that waits."""
 
 
 class PollResult(Struct, frozen=True, kw_only=True):
-    """What ``poll`` brought; the ``cursor`` is saved in the same transaction as the deliveries'
-    events, so a crash between the two loses nothing. ``more``: there is more; ask again at once."""
+    """What ``poll`` brought, as ``deliveries``, the oldest first. ``source``, ``received_at`` and
+    ``id`` of each are set by the hub."""
 
     deliveries: tuple[Delivery, ...] = ()
     cursor: str | None = None
+    """Where to go on. It is saved in the same transaction as what came of the deliveries, so that
+    a crash between the two loses nothing; ``None``: it stays as it was."""
     more: bool = False
+    """There is more: the hub asks again at once."""
+    next_in: float | None = None
+    """Seconds until the hub asks again, between 1 and 3,600; ``None``: 30."""
 
 
 class Change(Struct, frozen=True, kw_only=True):

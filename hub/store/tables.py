@@ -156,6 +156,53 @@ deliveries = sa.Table(
     ),
 )
 
+polls = sa.Table(
+    "polls",
+    metadata,
+    sa.Column("organisation_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("channel_id", sa.Text, primary_key=True),
+    sa.Column("cursor", sa.Text),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),  # in a row
+    sa.Column("due_at", Time, nullable=False),
+)
+
+fetches = sa.Table(
+    "fetches",
+    metadata,
+    _id(),
+    _org(),
+    sa.Column("channel_id", sa.Text, nullable=False),
+    sa.Column("ref_id", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("delivery_id", Id, nullable=False),  # what named it
+    sa.Column("state", sa.Text, nullable=False),  # waiting, done, failed
+    sa.Column("reason", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", Time),
+    sa.Column("created_at", Time, nullable=False),
+    sa.UniqueConstraint("ref_id", "channel_id", "organisation_id"),
+    sa.Index(
+        "ix_fetches_waiting",
+        "due_at",
+        "id",
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    ),
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("organisation_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("channel_id", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, primary_key=True),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Time, nullable=False, index=True),
+)
+
 # ------------------------------------------------------------------ contacts
 
 contacts = sa.Table(

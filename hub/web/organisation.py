@@ -11,10 +11,11 @@ from litestar.status_codes import HTTP_200_OK
 
 from hub.edge.guards import right, who_asks
 from hub.edge.problems import ProblemError, not_found
-from hub.flow.host import Channel
+from hub.flow.host import Channel, ChannelResting, HookTimeout, LoopsExhausted, PluginFault
 from hub.flow.views import shapes
 from hub.flow.views.present import member
-from hub.rules.rights import CHANNELS, VIEW
+from hub.plugin import HookError, Temporary
+from hub.rules.rights import CHANNELS, SEND, VIEW
 from hub.store import people
 from hub.web.parts import parts
 
@@ -84,6 +85,39 @@ async def check(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> 
     return parts(request).presenter.channel(channel.current)
 
 
+@get(
+    "/channels/{channel_id:str}/templates",
+    opt=right(SEND),
+    summary="List a channel's templates",
+)
+async def list_templates(
+    request: Web, org: FromPath[str], channel_id: FromPath[str]
+) -> list[shapes.TemplateOut]:
+    """The texts that the channel's provider has approved, or not, as they were five minutes ago at
+    the most; none where the channel has no such thing."""
+    channel = _channel(request, channel_id)
+    try:
+        found = await channel.templates()
+    except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
+        why = str(error) or type(error).__name__
+        passing = isinstance(error, Temporary | ChannelResting)
+        raise ProblemError(
+            503 if passing else 502,
+            f"{channel.name} cannot say which templates there are: {why}",
+            code="channel_failed",
+        ) from error
+    return [
+        shapes.TemplateOut(
+            name=one.name,
+            language=one.language,
+            body=one.body,
+            parameters=list(one.parameters),
+            state=one.state,
+        )
+        for one in found
+    ]
+
+
 def _channel(request: Web, channel_id: str) -> Channel:
     scope, channels = who_asks(request).scope, parts(request).channels
     if scope.sees(channel_id):
@@ -101,6 +135,6 @@ def _channel(request: Web, channel_id: str) -> Channel:
 
 router = Router(
     "/api/v1/organisations/{org:str}",
-    route_handlers=[list_members, list_channels, pause, resume, check],
+    route_handlers=[list_members, list_channels, pause, resume, check, list_templates],
     tags=["Organisation"],
 )

@@ -53,6 +53,8 @@ def test_a_new_package_conforms_at_once_and_its_channel_runs_after_a_reload(
     assert "Wrote hub-pigeon." in told
     assert "hub_pigeon:Pigeon: conformant: core" in told
     assert re.search(r"\d+ passed", told)
+    from_above = machine.ran("pytest -q hub-pigeon")
+    assert "hub_pigeon:Pigeon: conformant: core" in from_above, "wherever pytest is run"
 
     served = tmp_path / "hub"
     served.mkdir()
@@ -75,7 +77,7 @@ def test_a_new_package_conforms_at_once_and_its_channel_runs_after_a_reload(
         assert thread["preview"]["text"] == "Coo"
         message = {"channel_id": "birds", "contact_id": thread["contact"]["id"], "body": "Coo, coo"}
         client.post(f"threads/{thread['id']}/messages", message)
-        wait_for(lambda: client.entries(thread["id"])[-1]["status"] == "queued", what="queued")
+        wait_for(lambda: client.entries(thread["id"])[-1]["status"] == "sent", what="sent")
         (taken,) = provider.taken
         assert (taken["to"], taken["text"]) == ("zoe", "Coo, coo")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import shlex
 import socket
@@ -22,6 +22,7 @@ STEPS = (
     *("1. A package", "2. The channel", "3. Prove it", "4. Change it", "5. Into a hub"),
     "6. A message, and its answer",
 )
+AFTERWARDS = ("Recording", "Conformance")
 SERVERS = ("hub serve\n", "python hub-pigeon/provider.py\n")
 
 
@@ -133,7 +134,7 @@ def test_the_fifteen_minutes(machine: Machine) -> None:
             for snippet in snippets(text=text):
                 follow(snippet)
 
-        assert sum("hub_pigeon:Pigeon: conformant" in one for one in told) == 2
+        assert sum("hub_pigeon:Pigeon: conformant" in one for one in told) == 2, told
         assert 'channel "pigeon" of main added\n' in told, told[-3:]
         assert told[-1] == "the hub answered 200\n"
 
@@ -149,11 +150,26 @@ def test_the_fifteen_minutes(machine: Machine) -> None:
         forged = httpx2.post(f"{hub}/hooks/main/pigeon", json={"id": "1", "from": "zoe"})
         assert forged.status_code == 403
 
+        told.clear()
+        for section in AFTERWARDS:
+            for snippet in snippets(text=text_of(section)):
+                follow(snippet)
+        assert [one.count("hub_pigeon:Pigeon: conformant") for one in told] == [1, 1]
+        recorded = terminals.folder / "hub-pigeon" / "tests/cases/ingest/message_1"
+        assert str(recorded.relative_to(terminals.folder / "hub-pigeon")) in told[0]
+        (event,) = json.loads((recorded / "expect.json").read_text())["events"]
+        assert len(event["text"]) == len("Is anybody there?")
+        files = "".join(path.read_text() for path in recorded.iterdir())
+        assert not re.search(r"zoe|anybody", files, re.IGNORECASE)
+
 
 def test_all_of_it_is_followed() -> None:
     tutorial = text_of().partition("# In fifteen minutes")[2].partition("# Reference")[0]
     steps = re.findall(r"^## (.*)$", tutorial, re.MULTILINE)
     assert tuple(steps) == STEPS
-    followed = [snippet.text for step in STEPS for snippet in snippets(text=text_of(step))]
-    assert followed == [snippet.text for snippet in snippets(text=tutorial)]
-    assert os.linesep.join(SERVERS).split() == ["hub", "serve", "python", "hub-pigeon/provider.py"]
+    followed = [one.text for step in STEPS for one in snippets(text=text_of(step))]
+    assert followed == [one.text for one in snippets(text=tutorial)]
+    followed += [one.text for section in AFTERWARDS for one in snippets(text=text_of(section))]
+    commands = [*snippets("sh"), *snippets("diff")]
+    assert {one.text for one in commands} <= set(followed)
+    assert set(SERVERS) <= set(followed)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from hub.app.hub import Hub
 from hub.config import load
+from hub.flow.answers import Answers
 from hub.flow.host import Channel
 from hub.flow.intake import Intake, Taken
 from hub.plugin import Delivery
@@ -67,6 +68,12 @@ class House:
             received_at=datetime.now(UTC),
         )
         return await (intake or self.hub.intake).take(self.channel, delivery)
+
+    def intake(self, **limits: int) -> Intake:
+        """Another one, with limits of its own."""
+        hub = self.hub
+        answers = Answers(hub.database, hub.writer)
+        return Intake(hub.writer, hub.blobs, hub.ids, answers, **limits)
 
     async def rows(self, table: sa.Table) -> list[Any]:
         """Every row of a table, the oldest first."""

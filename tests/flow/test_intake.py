@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.flow.host import channel as host_channel
-from hub.flow.intake import INLINE_BODY, Intake, UnverifiedFull
+from hub.flow.intake import INLINE_BODY, UnverifiedFull
 from hub.plugin import Delivery
 from hub.store import tables as t
 from tests.flow.conftest import House
@@ -113,7 +113,7 @@ async def test_why_something_was_ignored_tells_no_secret(house: House) -> None:
 
 
 async def test_what_could_not_be_verified_is_kept_up_to_a_number(house: House) -> None:
-    intake = Intake(house.hub.writer, house.hub.blobs, house.hub.ids, unverified_count=3)
+    intake = house.intake(unverified_count=3)
     for _ in range(3):
         taken = await house.take(headers=(("X-Before", "raise"),), intake=intake)
         assert (taken.state, taken.status) == ("unverified", 200)
@@ -128,7 +128,7 @@ async def test_what_could_not_be_verified_is_kept_up_to_a_number(house: House) -
 async def test_what_could_not_be_verified_is_kept_up_to_a_size(house: House) -> None:
     failed = house.hub.channels.failed(house.org, "stillborn")
     assert failed is not None
-    intake = Intake(house.hub.writer, house.hub.blobs, house.hub.ids, unverified_bytes=100)
+    intake = house.intake(unverified_bytes=100)
 
     async def keep(size: int) -> str:
         letter = Delivery(body=b"x" * size, received_at=delivery().received_at)

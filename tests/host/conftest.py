@@ -15,6 +15,8 @@ from hub.config import ChannelConfig, Origin
 from hub.flow.host import Channel, FailedChannel, Limits, channel, load_channel, loops
 from tests.host.unruly import PLUGINS, TOKEN
 
+UNSET = object()
+"""For a setting that is left out."""
 Load = Callable[..., Channel | FailedChannel]
 LIMITS = Limits(ingest=0.6, send=0.6, reconcile=0.6, startup=0.6, health=0.6, route=0.6)
 
@@ -35,14 +37,18 @@ async def load(tmp_path: Path) -> AsyncIterator[Load]:
     """Loads a channel; whatever blocks in it is let go in the end."""
     loaded: list[Channel] = []
 
-    def load_one(plugin: str = "unruly", id_: str = "odd", **settings: Any) -> Any:
+    def load_one(
+        plugin: str = "unruly", id_: str = "odd", plugin_api: str | None = None, **settings: Any
+    ) -> Any:
+        wanted = {"token": TOKEN, "folder": str(tmp_path), **settings}
         config = ChannelConfig(
             id=id_,
             organisation="main",
             plugin=plugin,
             enabled=True,
             name=None,
-            settings={"token": TOKEN, "folder": str(tmp_path), **settings},
+            api=plugin_api,
+            settings={name: value for name, value in wanted.items() if value is not UNSET},
             origin=Origin(),
         )
         services = SimpleNamespace(main=asyncio.get_running_loop())

@@ -65,6 +65,16 @@ organisation = "main"
 plugin = "of-tomorrow"
 
 [[channels]]
+id = "unimportable"
+organisation = "main"
+plugin = "unruly-unimportable"
+
+[[channels]]
+id = "contested"
+organisation = "main"
+plugin = "unruly-contested"
+
+[[channels]]
 id = "disabled"
 organisation = "main"
 plugin = "unruly"
@@ -128,12 +138,17 @@ def test_channels_that_cannot_run_are_told_of_and_the_rest_works(
         "main/pages": "ok",
         "main/stillborn": "off",
         "main/tomorrow": "off",
+        "main/unimportable": "off",
+        "main/contested": "off",
     }
     shown = channels(ana)
     assert "disabled" not in shown
     assert shown["stillborn"]["state"] == "needs_attention"
     assert shown["stillborn"]["reason"].endswith("no account has the token ***")
     assert "needs channel-hub <3,>=2" in shown["tomorrow"]["reason"]
+    licence = "cannot be imported: SystemExit: the vendor's client wants a licence"
+    assert shown["unimportable"]["reason"].startswith(licence)
+    assert "several packages: hub-rival, hub-unruly" in shown["contested"]["reason"]
     assert 'Channel "stillborn" is off: the constructor raised ValueError' in hub.output
     assert deliver(hub, channel="disabled").status_code == 404
     ana.text("+15550142001", "Is anybody there?")

@@ -27,7 +27,7 @@ from hub.flow.media import upload
 from hub.flow.sweep import Nothing, Sweep
 from hub.rules import commands as c
 from hub.rules.states import Refusal
-from hub.store import clock
+from hub.store import clock, replies
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
@@ -286,3 +286,18 @@ async def test_it_comes_round_every_day_by_itself(rig: Rig, tmp_path: Path) -> N
     found = await rig.database.read(lambda connection: clock.get(connection, 0, "sweep", "files"))
     assert found is not None
     assert found.look_at is not None
+
+
+async def test_what_providers_were_told_is_forgotten_when_nobody_asks_again(
+    rig: Rig, tmp_path: Path
+) -> None:
+    told = replies.Told(200, "text/xml", b"<Response/>")
+    week = 7 * DAY * 1000
+
+    def say(connection: Connection) -> None:
+        for question, age in (("old", week + 60_000), ("new", week - 60_000)):
+            replies.keep(connection, (ORG, "calls"), question, told, now=now_ms() - age)
+
+    await rig.write(say)
+    await sweep_once(rig, Blobs(tmp_path / "blobs"))
+    assert [row.question for row in await rig.rows(t.replies)] == ["new"]

@@ -43,7 +43,7 @@ class BareHub(HubProcess):
 
     def __init__(self, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
-        self._environ = bare_environ(environ or {})
+        self.environ = bare_environ(environ or {})
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

@@ -281,6 +281,12 @@ def test_an_extension_does_something() -> None:
     assert check_class(Extension) == []
 
 
+def test_what_only_extensions_do_is_not_passed_over_in_silence() -> None:
+    assert problem(before_send=hookimpl(HOOKS["before_send"])) == (
+        "before_send is a hook of extensions: here it would never be called"
+    )
+
+
 def test_everything_is_told_at_once() -> None:
     async def render(self, ctx, item, surfaces): ...
 

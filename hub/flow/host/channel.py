@@ -20,36 +20,51 @@ import structlog
 from msgspec import Struct
 
 from hub.flow.host.context import ChannelContext, StoredClock
-from hub.flow.host.loops import ChannelLoop, HookTimeout, LoopsExhausted, Waits, run_here
+from hub.flow.host.documents import LARGEST, Documents
+from hub.flow.host.loops import (
+    GRACE,
+    ChannelLoop,
+    HookTimeout,
+    LoopsExhausted,
+    Waits,
+    run_here,
+)
+from hub.flow.waiting import woken
 from hub.plugin import (
     Accepted,
     Address,
+    CallFacts,
     ComposeFacts,
     ComposeRules,
     CredentialsInvalid,
     Delivery,
     FetchedMedia,
+    FetchRef,
     Health,
     HookError,
+    HttpResponse,
     Info,
     IngestResult,
     Item,
     MediaRef,
     Outbound,
     Permanent,
+    PollResult,
     Reconciled,
     Rendered,
+    Reply,
     Route,
     RouteReply,
     RouteRequest,
     Surface,
+    TemplateInfo,
     Temporary,
     Verification,
 )
 from hub.plugin.context import Verify
 from hub.plugin.kit.answers import ANYTHING, LONGEST_DETAIL, checked, cleaned
 from hub.plugin.kit.secrets import redact
-from hub.plugin.kit.verify import Replayed, Verifier
+from hub.plugin.kit.verify import Missing, Replayed, Verifier
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -59,9 +74,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Seconds each hook may take."""
 
     ingest: float = 10.0
+    document: float = 5.0
     send: float = 30.0
     reconcile: float = 30.0
     fetch_media: float = 60.0
+    poll: float = 60.0
+    fetch: float = 60.0
+    answer: float = 10.0
+    templates: float = 30.0
     startup: float = 15.0
     health: float = 15.0
     route: float = 60.0
@@ -75,6 +95,12 @@ FAULTS = 5
 """Faults of a hook in a row that open its breaker."""
 REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
+MOST_DOCUMENTS = 3
+"""How often a delivery is read because something that verifies it was missing."""
+TEMPLATES = 300.0
+"""Seconds for which a provider's templates are taken to be as they were."""
+STEADY = 10.0
+"""Seconds after which a hook that listens counts as one that works."""
 INLINE_BODY = 64 * 1024
 """Bytes of the largest delivery that is read on the main loop."""
 SLOW = 0.25
@@ -137,12 +163,17 @@ class Channel:
         self._loop = ChannelLoop(f"{organisation}/{id}")
         self._loop.on_replaced = self._after_stuck_loop
         self._loop.on_stray = self._stray
+        self._documents = Documents(self._document)
+        self._asking = asyncio.Lock()
+        self._templates: tuple[float, tuple[TemplateInfo, ...]] | None = None
         self._said = Health()
         """What the provider has said of the channel."""
         self._found = Health()
         """What the plugin has found when it was asked last."""
         self._unready: Health | None = None
         """Why the plugin could not start."""
+        self._brings: dict[str, Health] = {}
+        """What keeps ``poll`` or ``listen`` from bringing anything in."""
         self._off: str | None = None
         self._faults: Counter[str] = Counter()
         self._broken: dict[str, str] = {}
@@ -178,7 +209,8 @@ class Channel:
             return Health(state="degraded", reason="; ".join(self._broken.values()))
         if self._unready is not None:
             return self._unready
-        return max(self._said, self._found, key=lambda one: WORSE.index(one.state))
+        told = (self._said, self._found, *self._brings.values())
+        return max(told, key=lambda one: WORSE.index(one.state))
 
     @property
     def lost(self) -> bool:
@@ -203,6 +235,22 @@ class Channel:
     def say(self, health: Health) -> None:
         """Show what was said of the channel; a fault of the plugin's is shown above it."""
         self._said = self._shown(health.state, health.reason)
+        self._tell()
+
+    def brings(self, hook: str, error: Exception | None) -> None:
+        """Whether ``poll`` or ``listen`` works, by what it raised last."""
+        if error is None:
+            if self._brings.pop(hook, None) is None:
+                return
+        elif isinstance(error, CredentialsInvalid):
+            reason = error.detail or "The provider refuses the channel's credentials."
+            self._brings[hook] = self._shown("needs_attention", reason)
+        else:
+            passing = isinstance(error, Temporary)
+            what = str(error) or type(error).__name__
+            self._brings[hook] = self._shown(
+                "transient" if passing else "degraded", f"{hook} failed: {what}"
+            )
         self._tell()
 
     def _shown(self, state: State, reason: str | None) -> Health:
@@ -333,7 +381,7 @@ class Channel:
         self,
         hook: str,
         make: Callable[[], Coroutine[Any, Any, Any]],
-        limit: float,
+        limit: float | None,
         kind: type[T],
         *,
         inline: bool = False,
@@ -362,13 +410,16 @@ class Channel:
         except Exception as error:
             raise self._fault(hook, error) from error
         finally:
-            self._under_way -= 1
-            if self._leaving is not None and not self._under_way:
-                self._leaving.set()
+            self._ended_one()
         return self._checked(hook, answer, kind)
 
+    def _ended_one(self) -> None:
+        self._under_way -= 1
+        if self._leaving is not None and not self._under_way:
+            self._leaving.set()
+
     async def _run_inline(
-        self, hook: str, make: Callable[[], Coroutine[Any, Any, T]], limit: float
+        self, hook: str, make: Callable[[], Coroutine[Any, Any, T]], limit: float | None
     ) -> T:
         """Run it where we are: to go over to another thread and back takes longer than it does. Was
         it not as quick as it should be, it is not run here again."""
@@ -449,8 +500,34 @@ class Channel:
         against the channel; nor does it wait for a breaker."""
         if self.current is not self:
             return await self.current.ingest(delivery, proof, dry_run=dry_run)
+        ingested = await self._ingest(delivery, proof, dry_run=dry_run)
+        tries = 0
+        while isinstance(ingested.error, Missing) and tries < MOST_DOCUMENTS:
+            tries += 1
+            try:
+                await self._documents.bring(ingested.error)
+            except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
+                return Ingested(None, error, None)
+            ingested = await self._ingest(delivery, proof, dry_run=dry_run)
+        return ingested
+
+    async def _document(self, url: str) -> HttpResponse:
+        limit = self._limits.document
+        http = self._context.http
+        return await self._watched(
+            "verify",
+            lambda: http.request("GET", url, timeout=limit, max_bytes=LARGEST),
+            2 * limit,
+            HttpResponse,
+        )
+
+    async def _ingest(
+        self, delivery: Delivery, proof: Verification | None, *, dry_run: bool
+    ) -> Ingested:
         clock = StoredClock(delivery.received_at)
-        verify: Verify = Verifier(delivery, clock) if proof is None else Replayed(proof)
+        verify: Verify = (
+            Verifier(delivery, clock, self._documents.bodies) if proof is None else Replayed(proof)
+        )
         context = (self._context.aside if dry_run else self._context.about)(verify, clock)
         result: IngestResult | None = None
         error: Exception | None = None
@@ -489,6 +566,75 @@ class Channel:
         if self.current is not self:
             return await self.current.reconcile(message)
         return await self._call("reconcile", self._limits.reconcile, Reconciled, message=message)
+
+    async def poll(self, cursor: str | None) -> PollResult:
+        """What has arrived since."""
+        return await self._call("poll", self._limits.poll, PollResult, cursor=cursor)
+
+    async def listen(self) -> None:
+        """Let the plugin hold its connection, until it ends or this is cancelled; then it is
+        waited for, but not for ever."""
+        if self._rests("listen"):
+            raise ChannelResting(self._broken.get("listen", ""))
+        main = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        async def listening() -> None:
+            try:
+                await self._hooks.listen(ctx=self._context)
+            finally:
+                main.call_soon_threadsafe(ended.set)
+
+        steady = main.call_later(STEADY, self._steady, "listen")
+        self._under_way += 1
+        try:
+            await self._watched("listen", listening, None, type(None))
+        except asyncio.CancelledError:
+            await woken(ended, GRACE)
+            raise
+        finally:
+            steady.cancel()
+            self._ended_one()
+
+    def _steady(self, hook: str) -> None:
+        self._worked(hook)
+        self.brings(hook, None)
+
+    async def fetch(self, ref: FetchRef) -> Delivery:
+        """Get what ``ingest`` has named."""
+        if self.current is not self:
+            return await self.current.fetch(ref)
+        return await self._call("fetch", self._limits.fetch, Delivery, ref=ref)
+
+    async def answer(self, facts: CallFacts) -> Reply:
+        """What to say to a provider that waits."""
+        if self.current is not self:
+            return await self.current.answer(facts)
+        reply = await self._call("answer", self._limits.answer, Reply, facts=facts)
+        try:
+            checked(IngestResult(reply=reply), IngestResult)  # it has to be one HTTP can carry
+        except ValueError as error:
+            raise self._fault("answer", error) from error
+        return reply
+
+    async def templates(self) -> tuple[TemplateInfo, ...]:
+        """The provider's templates, as they were a few minutes ago at the most."""
+        if self.current is not self:
+            return await self.current.templates()
+        if not self.has("templates"):
+            return ()
+        async with self._asking:  # who opens a page while it is asked waits for the same answer
+            now = time.monotonic()
+            if self._templates is None or now - self._templates[0] > TEMPLATES:
+                found = await self._call(
+                    "templates", self._limits.templates, tuple[TemplateInfo, ...]
+                )
+                self._templates = (now, found)
+            return self._templates[1]
+
+    def forget_templates(self) -> None:
+        """The provider says that one of them has changed."""
+        self._templates = None
 
     async def fetch_media(self, ref: MediaRef) -> FetchedMedia:
         """Get a file, by the plugin's own way or plainly by its address."""

@@ -24,6 +24,7 @@ from hub.plugin import (
 )
 from hub.plugin.context import Clock, Http, Kv, Log, Media, Verify
 from hub.plugin.kit import html
+from hub.plugin.kit.answers import checked
 from hub.plugin.kit.http import PluginHttp
 from hub.plugin.kit.secrets import redact
 
@@ -229,6 +230,9 @@ class ChannelContext:
 
     async def emit(self, delivery: Delivery) -> None:
         """See ``hub.plugin.Context``."""
+        delivery = checked(delivery, Delivery)
+        if delivery.received_at.tzinfo is None:
+            raise ValueError("ctx.emit: received_at has no zone; take ctx.clock.now()")
         if not self.keeps:
             return
         services = self._hop.services

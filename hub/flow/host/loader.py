@@ -6,7 +6,8 @@ kept with the reason, and the hub starts without it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import copy
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import Distribution, EntryPoint, entry_points, requires
 from typing import Any, cast
@@ -19,24 +20,18 @@ from packaging.utils import canonicalize_name
 import hub
 from hub.config import ChannelConfig, convert_settings
 from hub.config.errors import Keys
+from hub.config.references import UNRESOLVED
 from hub.flow.host.channel import LIMITS, Channel, Limits
 from hub.flow.host.context import ChannelContext, Services
 from hub.plugin import Info
 from hub.plugin.kit import checks
+from hub.plugin.kit.answers import ANYTHING
 from hub.plugin.kit.http import PluginHttp
 from hub.plugin.kit.secrets import as_written, redact, secrets_in
 
 GROUP = "hub.plugins"
 EXTRA = "channels"
 """The extra of the hub's package with which the bundled plugins are installed."""
-USED_HOOKS = frozenset(
-    {
-        "ingest", "send", "render", "normalise_address", "compose_rules", "own_addresses",
-        "fetch_media", "reconcile", "startup", "shutdown", "health", "routes",
-    }
-)  # fmt: skip
-"""The hooks this version calls. A plugin that lives by another one is refused, not half run."""
-LIVES_BY = frozenset({"poll", "listen", "fetch", "answer", "templates"})
 
 
 class FailedChannel(Struct, frozen=True, kw_only=True):
@@ -104,9 +99,6 @@ def _import(point: EntryPoint) -> PluginClass | list[str]:
     if problems := checks.check_class(cls):
         return [*problems]
     info = cast("Info", cls.INFO)
-    unused = [hook for hook in sorted(LIVES_BY) if hasattr(cls, hook) and hook not in USED_HOOKS]
-    if unused:
-        return [f"uses {', '.join(unused)}, which this version of the hub does not call yet"]
     return PluginClass(cls, info, point.dist is not None and _bundled(point.dist))
 
 
@@ -194,6 +186,46 @@ class _Refused(Exception):
         super().__init__(*self.problems)
 
 
+def _migrated(found: PluginClass, config: ChannelConfig) -> dict[str, Any]:
+    """The settings as the plugin wants them now. Raises ``_Refused``."""
+    if config.api in (None, found.info.api):
+        return config.settings
+    if not hasattr(found.cls, "migrate_settings"):
+        problem = (
+            f'the settings are of the plugin API {config.api}, "{config.plugin}" is of '
+            f"{found.info.api} and cannot take them over: write them anew, and remove api"
+        )
+        raise _Refused([problem], ("api",))
+    leaves = list(_leaves(config.settings))
+    if UNRESOLVED in leaves:  # that was told already
+        raise _Refused([], ("api",))
+    # Which of the texts are secrets is not known yet.
+    withheld = as_written(each for each in leaves if isinstance(each, str) and each)
+    try:
+        migrated: object = found.cls.migrate_settings(
+            settings=copy.deepcopy(config.settings), from_api=config.api
+        )
+    except ANYTHING as error:
+        what = redact(f"{type(error).__name__}: {error}", withheld)
+        raise _Refused([f"migrate_settings raised {what}"], ("api",)) from None
+    if not isinstance(migrated, dict):
+        problem = f"migrate_settings returned {type(migrated).__name__}, expected dict"
+        raise _Refused([problem], ("api",))
+    return cast("dict[str, Any]", migrated)
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """Every value in settings that is no table or list."""
+    if isinstance(value, dict):
+        for each in cast("dict[str, object]", value).values():
+            yield from _leaves(each)
+    elif isinstance(value, list):
+        for each in cast("list[object]", value):
+            yield from _leaves(each)
+    else:
+        yield value
+
+
 def _make(config: ChannelConfig) -> _Made:
     found = find(config.plugin)
     if isinstance(found, list):
@@ -202,7 +234,7 @@ def _make(config: ChannelConfig) -> _Made:
     if info.role != "channel":
         problem = f'plugin "{config.plugin}" is an {info.role}, not a channel'
         raise _Refused([problem], ("plugin",))
-    settings = convert_settings(info.settings, config.settings, config.origin)
+    settings = convert_settings(info.settings, _migrated(found, config), config.origin)
     if isinstance(settings, list):
         raise _Refused(map(str, settings), None)
     secrets = as_written(secrets_in(settings))

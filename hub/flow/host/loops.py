@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 GRACE = 2.0
 """Seconds a loop has to answer after a hook ran out of time, before it counts as stuck."""
+WATCH = 10.0
+"""Seconds after which the loop of a hook that may take for ever is looked at, again and again."""
 REPLACEMENTS = 3
 
 
@@ -177,8 +179,9 @@ class ChannelLoop:
     def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.on_stray(f"{context.get('message')}: {context.get('exception')!r}")
 
-    async def run(self, make: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
-        """Run ``make()`` on the channel's loop and wait ``limit`` seconds for it.
+    async def run(self, make: Callable[[], Coroutine[Any, Any, T]], limit: float | None) -> T:
+        """Run ``make()`` on the channel's loop and wait ``limit`` seconds for it; ``None``: as
+        long as the loop turns.
 
         Raises what it raises, or ``HookTimeout``: a hook that swallows its cancellation or blocks
         its thread is not waited for.
@@ -186,7 +189,10 @@ class ChannelLoop:
         bridge = self.bridge
         main = asyncio.get_running_loop()
         call = _Call(make, main.create_future())
-        timer = main.call_later(limit, self._too_late, bridge, call, limit)
+        if limit is None:
+            ender = asyncio.create_task(self._watch(bridge, call))
+        else:
+            ender = main.call_later(limit, self._too_late, bridge, call, limit)
         bridge.ask(call)
         try:
             return await call.waiting
@@ -194,13 +200,20 @@ class ChannelLoop:
             bridge.give_up(call)
             raise
         finally:
-            timer.cancel()
+            ender.cancel()
 
     def _too_late(self, bridge: _Bridge, call: _Call, limit: float) -> None:
         if not call.waiting.done():
             call.waiting.set_exception(HookTimeout(f"no answer within {limit:g} s"))
             bridge.give_up(call)
             self._check(bridge)
+
+    async def _watch(self, bridge: _Bridge, call: _Call) -> None:
+        while bridge is self._bridge:
+            self._check(bridge)
+            await asyncio.sleep(WATCH)
+        if not call.waiting.done():
+            call.waiting.set_exception(HookTimeout("its thread was blocked, and was given up"))
 
     def _check(self, bridge: _Bridge) -> None:
         """See whether the loop still turns."""

@@ -388,6 +388,18 @@ class ChannelOut(Struct, kw_only=True):
     page_label: str | None
 
 
+class TemplateOut(Struct, kw_only=True):
+    """A text that the provider approves beforehand. ``name`` and ``language`` name it together."""
+
+    name: str
+    language: str
+    body: str
+    """Its text, with the provider's own marks for ``parameters``."""
+    parameters: list[str]
+    state: Literal["approved", "pending", "rejected", "paused"]
+    """Only one that is approved can be sent."""
+
+
 class StreamChange(Struct, kw_only=True, omit_defaults=True):
     """One change. ``thread.changed`` carries ``thread``, ``entry.*`` carry ``entry``,
     ``channel.changed`` carries ``channel``."""

@@ -253,6 +253,9 @@ def _check_hook(cls: type, hook: str, attribute: str) -> Iterator[Problem]:
     if options.get("wrapper") or options.get("hookwrapper"):
         words = f"{hook} is a wrapper: the hub calls one implementation and wraps it itself"
         yield Problem(words, "arguments")
+    bound = isinstance(inspect.getattr_static(cls, attribute), staticmethod | classmethod)
+    if hook == "migrate_settings" and not bound:
+        yield Problem(f"{hook} has to be a staticmethod: there is no instance yet", "hooks")
     wants_async = inspect.iscoroutinefunction(HOOKS[hook])
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         yield Problem(f"{hook} yields: it has to return", "hooks")
@@ -290,6 +293,9 @@ def _check_role(info: Info, hooks: set[str]) -> Iterator[Problem]:
 
 
 def _check_claims(info: Info, hooks: set[str]) -> Iterator[str]:
+    if info.role != "extension":
+        for hook in sorted(hooks.intersection(EXTENSION_HOOKS)):
+            yield f"{hook} is a hook of extensions: here it would never be called"
     if info.role != "channel":
         yield from _check_emits(info, EVENTS)
         return

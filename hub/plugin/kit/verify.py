@@ -13,8 +13,8 @@ import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from hub.plugin.context import Clock
-from hub.plugin.errors import Malformed, Unverified
+from hub.plugin.context import Clock, JwtAlgorithm
+from hub.plugin.errors import Malformed, Temporary, Unverified
 from hub.plugin.kit import twilio_signature
 from hub.plugin.settings import Secret
 from hub.plugin.types import (
@@ -27,17 +27,34 @@ MAX_HEADER = 4096
 SECRET_PREFIX = "whsec_"  # noqa: S105  # Standard Webhooks' mark of a secret, not a secret
 
 
+_NOTHING: Mapping[str, bytes] = {}
+
+
 def stored_proof(method: str, detail: str = "") -> Verification:
     """The proof of a delivery verified before, as it was stored with it."""
     return Verification(method, detail, _seal=_SEAL)
 
 
-class Verifier:
-    """Checks one delivery and remembers the ``proof``. Implements ``hub.plugin.Verify``."""
+class Missing(Temporary):
+    """What is at ``url`` is needed to tell whether the delivery is genuine. The hub fetches it and
+    asks again. ``newer``: the copy that is there does not have it."""
 
-    def __init__(self, delivery: Delivery, clock: Clock) -> None:
+    def __init__(self, url: str, *, newer: bool = False) -> None:
+        super().__init__(f"{url} is needed to verify it")
+        self.url = url
+        self.newer = newer
+
+
+class Verifier:
+    """Checks one delivery and remembers the ``proof``. Implements ``hub.plugin.Verify``.
+    ``documents``: certificates and key sets by their addresses, as far as they were fetched."""
+
+    def __init__(
+        self, delivery: Delivery, clock: Clock, documents: Mapping[str, bytes] | None = None
+    ) -> None:
         self._delivery = delivery
         self._clock = clock
+        self._documents: Mapping[str, bytes] = _NOTHING if documents is None else documents
         self.proof: Verification | None = None
 
     def hmac(
@@ -137,8 +154,7 @@ class Verifier:
         offered = self._header(f"{family}-signature").split(" ")
         if not (stamp.isdigit() and len(stamp) <= 12):
             raise Unverified(f"{family}-timestamp is no time")
-        if abs(self._clock.now().timestamp() - int(stamp)) > tolerance:
-            raise Unverified(f"{family}-timestamp is too far from now")
+        self._near(int(stamp), tolerance, f"{family}-timestamp")
         signed = f"{identifier}.{stamp}.".encode() + self._delivery.body
         for number, secret in enumerate(_usable(secrets), 1):
             try:
@@ -153,6 +169,95 @@ class Verifier:
             if any(hmac.compare_digest(f"v1,{digest}", each) for each in offered):
                 return self._proven("standard_webhooks", f"secret {number}")
         raise Unverified(f"{family}-signature does not match")
+
+    def ecdsa(
+        self,
+        *,
+        keys: Sequence[str],
+        header: str,
+        timestamp_header: str | None = None,
+        tolerance: float | None = 300.0,
+    ) -> Verification:
+        """See ``hub.plugin.Verify``."""
+        from hub.plugin.kit import public_keys  # noqa: PLC0415 — not every hub needs them
+
+        given = self._header(header)
+        stamp = "" if timestamp_header is None else self._header(timestamp_header)
+        if timestamp_header is not None and tolerance is not None:
+            if not (stamp.isdigit() and len(stamp) <= 12):
+                raise Unverified(f"{timestamp_header} is no time")
+            self._near(float(stamp), tolerance, timestamp_header)
+        number = public_keys.ecdsa(keys, given, stamp.encode() + self._delivery.body)
+        if number is None:
+            raise Unverified(f"{header} does not match")
+        return self._proven("ecdsa", f"{header}, key {number}")
+
+    def sns(self, *, topics: Sequence[str], tolerance: float = 3600.0) -> Verification:
+        """See ``hub.plugin.Verify``; the rules are in ``sns_signature``."""
+        from hub.plugin.kit import public_keys, sns_signature  # noqa: PLC0415
+
+        message = sns_signature.read(self._delivery.body)
+        if message.topic not in topics:
+            raise Unverified("it is not of a topic of this channel's")
+        self._near(message.at, tolerance, "Timestamp")
+        certificate = self._documents.get(message.certificate)
+        if certificate is None:
+            raise Missing(message.certificate)
+        if not public_keys.rsa_by_certificate(
+            certificate, message.signature, message.signed, message.hash, self._clock.now()
+        ):
+            raise Unverified("Signature does not match")
+        return self._proven("sns", f"{message.topic}, version {message.version}")
+
+    def jwt(  # noqa: PLR0913 — the promise's own arguments
+        self,
+        *,
+        algorithms: Sequence[JwtAlgorithm],
+        keys: Sequence[Secret] = (),
+        jwks: str | None = None,
+        jwks_url: str | None = None,
+        header: str = "Authorization",
+        prefix: str = "Bearer ",
+        audience: str | None = None,
+        issuer: str | None = None,
+        body_hash: str | None = None,
+        tolerance: float = 300.0,
+    ) -> Verification:
+        """See ``hub.plugin.Verify``; the rules are in ``json_web_token``."""
+        from hub.plugin.kit import json_web_token as token  # noqa: PLC0415
+
+        given = self._header(header)
+        if not given.startswith(prefix):
+            raise Unverified(f"{header} does not begin with {prefix!r}")
+        rules = token.Rules(
+            algorithms=tuple(algorithms),
+            audience=audience,
+            issuer=issuer,
+            body_hash=body_hash,
+            tolerance=tolerance,
+        )
+        candidates = token.of_secrets(keys) if keys else []
+        if jwks is not None:
+            candidates += token.of_set(jwks.encode())
+        fetched = None if jwks_url is None else self._documents.get(jwks_url)
+        if jwks_url is not None and fetched is None:
+            raise Missing(jwks_url)
+        if fetched is not None:
+            candidates += token.of_set(fetched)
+        if not candidates:
+            raise Unverified("no key is configured for it")
+        try:
+            how = token.check(given.removeprefix(prefix), candidates, rules, self._delivery.body,
+                              self._clock.now().timestamp())  # fmt: skip
+        except token.NoSuchKey as error:
+            if jwks_url is not None:
+                raise Missing(jwks_url, newer=True) from error
+            raise
+        return self._proven("jwt", f"{header}, {how}")
+
+    def _near(self, at: float, tolerance: float, what: str) -> None:
+        if abs(self._clock.now().timestamp() - at) > tolerance:
+            raise Unverified(f"{what} is too far from now")
 
     def _proven(self, method: str, detail: str) -> Verification:
         self.proof = stored_proof(method, detail)
@@ -217,6 +322,38 @@ class Replayed:
         """The stored proof."""
         return self._proof
 
+    def ecdsa(
+        self,
+        *,
+        keys: Sequence[str],  # noqa: ARG002
+        header: str,  # noqa: ARG002
+        timestamp_header: str | None = None,  # noqa: ARG002
+        tolerance: float | None = 300.0,  # noqa: ARG002
+    ) -> Verification:
+        """The stored proof."""
+        return self._proof
+
+    def sns(self, *, topics: Sequence[str], tolerance: float = 3600.0) -> Verification:  # noqa: ARG002
+        """The stored proof."""
+        return self._proof
+
+    def jwt(  # noqa: PLR0913 — the promise's own arguments
+        self,
+        *,
+        algorithms: Sequence[JwtAlgorithm],  # noqa: ARG002
+        keys: Sequence[Secret] = (),  # noqa: ARG002
+        jwks: str | None = None,  # noqa: ARG002
+        jwks_url: str | None = None,  # noqa: ARG002
+        header: str = "Authorization",  # noqa: ARG002
+        prefix: str = "Bearer ",  # noqa: ARG002
+        audience: str | None = None,  # noqa: ARG002
+        issuer: str | None = None,  # noqa: ARG002
+        body_hash: str | None = None,  # noqa: ARG002
+        tolerance: float = 300.0,  # noqa: ARG002
+    ) -> Verification:
+        """The stored proof."""
+        return self._proof
+
 
 def _usable(keys: Sequence[Secret]) -> Iterator[bytes]:
     """The keys that may count. Raises ``Unverified`` when there is none."""
@@ -236,4 +373,4 @@ def _form(delivery: Delivery) -> list[tuple[str, str]] | None:
     return None
 
 
-__all__ = ["Replayed", "Verifier", "stored_proof"]
+__all__ = ["Missing", "Replayed", "Verifier", "stored_proof"]

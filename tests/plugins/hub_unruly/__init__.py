@@ -371,24 +371,58 @@ class Misspelt(Unruly):
         return Accepted(external_id="1")
 
 
-class Poller(Unruly):
-    """Lives by a hook that the hub does not call."""
+class Twice(Unruly):
+    @hookimpl(specname="send")
+    async def send_again(self, ctx: Context, message: Outbound) -> Accepted:
+        return Accepted(external_id="2")
 
-    INFO = Info(
-        name="unruly-poller",
-        role="channel",
-        api="0.9",
-        settings=Settings,
-        can=Capabilities(
-            inbound=frozenset({"http", "poll"}), outbound=True, reconciles=True, media_in=True
-        ),
-        emits=frozenset({"message"}),
-        label="Poller",
-    )
+
+class KeywordOnly(Unruly):
+    @hookimpl
+    async def send(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: Context, *, message: Outbound
+    ) -> Accepted:
+        return Accepted(external_id="1")
+
+
+class Hasty(Unruly):
+    """Asynchronous where it must not be, and the other way round."""
 
     @hookimpl
-    async def poll(self, ctx: Context, cursor: str | None) -> Any:
-        raise NotImplementedError
+    async def render(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: Context, item: Item, surface: Surface
+    ) -> Rendered:
+        return Rendered()
+
+    @hookimpl
+    def send(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: Context, message: Outbound
+    ) -> Accepted:
+        return Accepted(external_id="1")
+
+
+class Migrant(Unruly):
+    """Its settings had other names before."""
+
+    @staticmethod
+    @hookimpl
+    def migrate_settings(settings: dict[str, Any], from_api: str) -> Any:
+        match settings.pop("do", None):
+            case "raise":
+                raise ValueError(f"{from_api}: what is {settings['secret_token']}")
+            case "exit":
+                sys.exit(1)
+            case "nonsense":
+                return None
+            case _:
+                settings["token"] = settings.pop("secret_token")
+                return settings
+
+
+class Stuck(Unruly):
+    @hookimpl
+    def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
+        return settings
 
 
 class Pages(Unruly):

@@ -1,0 +1,50 @@
+"""What a plugin claims turns checks on, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from hub.conformance.check import SECTIONS, all_checks
+from hub.conformance.mutants.mutant import REFERENCE, claiming, reference_cases
+from hub.conformance.mutants.reference import Reference
+from hub.conformance.run import Result
+from hub.plugin import Capabilities
+
+CASES = reference_cases()
+
+
+def results(cls: type) -> dict[str, Result]:
+    suite = replace(REFERENCE, cls=cls).suite(CASES)
+    return {result.id: result for result in suite.results()}
+
+
+@pytest.mark.feature("CONF-02")
+def test_what_claims_everything_is_checked_in_every_section() -> None:
+    passed = {one.id for one in results(Reference).values() if one.verdict == "pass"}
+    assert {id_[:3] for id_ in passed} == set(SECTIONS)
+    assert passed == {check.id for check in all_checks()}
+
+
+@pytest.mark.feature("CONF-02")
+def test_what_is_not_claimed_is_not_checked_and_says_why() -> None:
+    class Quiet(Reference):
+        INFO = replace(Reference.INFO, can=Capabilities(inbound=frozenset({"http"})))
+
+    found = results(Quiet)
+    for check in all_checks():
+        if check.on in {"always", "inbound"}:
+            continue
+        result = found[check.id]
+        assert (result.verdict, result.reason) == ("n/a", f"INFO.can does not claim {check.on}")
+
+
+@pytest.mark.feature("CONF-02")
+@pytest.mark.parametrize("flag", ["edits", "templates", "threading", "typing", "splits"])
+def test_a_claim_that_nothing_exercises_fails(flag: str) -> None:
+    class Boasting(Reference):
+        INFO = claiming(**{flag: True})
+
+    (claim,) = replace(REFERENCE, cls=Boasting).suite(CASES).results(["CLM-01"])
+    assert (claim.verdict, claim.code) == ("fail", "not_proven")
+    assert claim.got.endswith(f"claimed, not proven: {flag}")
