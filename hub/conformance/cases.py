@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import Struct, field
 
-from hub.plugin import Capabilities, Delivery, Item, Outbound
+from hub.plugin import Capabilities, Delivery, Item, MediaRef, Outbound
 from hub.plugin.kit.html import clean
 from hub.plugin.kit.recorded import NOW, Exchange
 from hub.plugin.types import SafeHtml, Source
@@ -84,13 +84,25 @@ class IngestCase(Struct, frozen=True, kw_only=True):
 
 class SendCase(Struct, frozen=True, kw_only=True):
     """A message to send (or to look for), what the provider is asked and answers, and what is
-    expected: ``accepted``, ``reconciled`` or ``error``. ``kv``: what the channel kept before."""
+    expected: ``accepted``, ``reconciled`` or ``error``. ``kv``: what the channel kept before;
+    ``files``: the bytes that its attachments have, by their ids."""
 
     name: str
     message: Outbound
     exchanges: tuple[Exchange, ...]
     expect: dict[str, Any]
     kv: dict[str, str] = field(default_factory=dict[str, str])
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+class AskCase(Struct, frozen=True, kw_only=True):
+    """A file to fetch (``ref``) or a health to find out, what the provider is asked and answers,
+    and what is expected: ``fetched``, ``health`` or ``error``."""
+
+    name: str
+    exchanges: tuple[Exchange, ...]
+    expect: dict[str, Any]
+    ref: MediaRef | None = None
 
 
 class RenderCase(Struct, frozen=True, kw_only=True):
@@ -110,6 +122,8 @@ class Cases(Struct, frozen=True, kw_only=True):
     vectors: tuple[IngestCase, ...] = ()
     send: tuple[SendCase, ...] = ()
     reconcile: tuple[SendCase, ...] = ()
+    media: tuple[AskCase, ...] = ()
+    health: tuple[AskCase, ...] = ()
     render: tuple[RenderCase, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict[str, Any])
     digest: str = ""
@@ -150,6 +164,8 @@ class _Reader:
             vectors=self._each("vectors", self._ingest),
             send=self._each("send", self._send),
             reconcile=self._each("reconcile", self._send),
+            media=self._each("media", self._ask),
+            health=self._each("health", self._ask),
             render=self._each("render", self._render),
             provenance=self._provenance,
             digest=digest_of(self._folder),
@@ -246,23 +262,26 @@ class _Reader:
 
     def _send(self, folder: Path, kind: str) -> SendCase:
         message = _decoded(folder / "message.json", Outbound)
-        exchanges: list[Exchange] = []
-        lines = (folder / "exchange.jsonl").read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    exchanges.append(msgspec.json.decode(line, type=Exchange))
-                except msgspec.MsgspecError as error:
-                    raise ValueError(f"exchange.jsonl:{number}: {error}") from error
+        exchanges = _exchanges(folder)
         kept = folder / "kv.json"
         return SendCase(
             name=f"{kind}/{folder.name}",
             message=message,
-            exchanges=tuple(exchanges),
+            exchanges=exchanges,
             expect=self._expect(
                 folder, "accepted", "reconciled", "error", "reason", "retry_after", "provider_code"
             ),
             kv=_decoded(kept, dict[str, str]) if kept.is_file() else {},
+            files={path.name: path.read_bytes() for path in folder.glob("files/*")},
+        )
+
+    def _ask(self, folder: Path, kind: str) -> AskCase:
+        wanted = "fetched" if kind == "media" else "health"
+        return AskCase(
+            name=f"{kind}/{folder.name}",
+            exchanges=_exchanges(folder),
+            expect=self._expect(folder, wanted, "error", "reason", "retry_after"),
+            ref=_decoded(folder / "ref.json", MediaRef) if kind == "media" else None,
         )
 
     def _render(self, folder: Path, kind: str) -> RenderCase:
@@ -286,6 +305,19 @@ def digest_of(folder: Path) -> str:
 def changed(settings: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with some keys otherwise."""
     return {**settings, **change}
+
+
+def _exchanges(folder: Path) -> tuple[Exchange, ...]:
+    """What is asked and answered, in order."""
+    found: list[Exchange] = []
+    lines = (folder / "exchange.jsonl").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                found.append(msgspec.json.decode(line, type=Exchange))
+            except msgspec.MsgspecError as error:
+                raise ValueError(f"exchange.jsonl:{number}: {error}") from error
+    return tuple(found)
 
 
 def _decoded(path: Path, kind: type[T]) -> T:

@@ -27,7 +27,7 @@ CORE: frozenset[On] = frozenset({"always", "inbound", "outbound", "verifies"})
 
 SECTIONS = (
     *("LOD", "SET", "CLM", "ING", "SIG", "IDM", "BAD"),
-    *("SND", "RTY", "RND", "CMP", "CON", "PRF", "SEC"),
+    *("SND", "RTY", "ASK", "RND", "CMP", "CON", "PRF", "SEC"),
 )
 """In the order in which they are carried out and shown."""
 

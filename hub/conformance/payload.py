@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -153,3 +154,24 @@ def vary(text: str, number: int, places: int = 6) -> str:
         made[at] = alphabet[number % len(alphabet)]
         number //= len(alphabet)
     return "".join(made)
+
+
+def renamed(payload: Payload, name: str, number: int) -> tuple[str, Payload] | None:
+    """Another id than ``name``, by ``number``, and the payload with that one. ``None``: it does not
+    stand there. Many providers count, and for each conversation anew: an id may stand there as a
+    number, and one that is put together of several is changed in the last part that does."""
+    parts = [(match.start(), match.group()) for match in re.finditer(r"[A-Za-z0-9]+", name)]
+    for at, part in ((0, name), *reversed(parts)):
+        places = [(path, value) for path, value in payload.leaves() if _says(value, part)]
+        if not places:
+            continue
+        numeric = any(isinstance(value, int) for _, value in places)
+        other = str(int(part) + number) if numeric else vary(part, number)
+        for path, value in places:
+            payload = payload.put(path, int(other) if isinstance(value, int) else other)
+        return name[:at] + other + name[at + len(part) :], payload
+    return None
+
+
+def _says(value: Any, text: str) -> bool:
+    return value == text or (type(value) is int and str(value) == text)

@@ -38,7 +38,7 @@ from hub.plugin import (
     Verify,
 )
 from hub.plugin.kit import checks
-from hub.plugin.kit.recorded import Answering, Call, RecordedContext, SetClock, nobody
+from hub.plugin.kit.recorded import Answering, Call, MemoryKv, RecordedContext, SetClock, nobody
 from hub.plugin.kit.secrets import secrets_in
 
 PATIENCE = 3.0
@@ -108,6 +108,12 @@ class Instance:
         self.settings = settings
         self.ctx = context
         self._manager = manager
+
+    def before(self, case: SendCase, answering: Answering) -> None:
+        """What there is before a case: ``answering`` for the provider, what is kept, its files."""
+        self.ctx.network.answering = answering
+        self.ctx.memory.entries |= MemoryKv(case.kv).entries
+        self.ctx.files.bodies |= case.files
 
     @property
     def plugin(self) -> Any:
@@ -269,13 +275,15 @@ class Stage:
         self,
         settings: Any = None,
         answering: Answering = nobody,
-        kv: dict[str, str] | None = None,
+        case: SendCase | None = None,
         clock: SetClock | None = None,
     ) -> AsyncGenerator[Instance]:
-        """An instance between start-up and shutdown."""
+        """An instance between start-up and shutdown; with what there is before ``case``."""
         public = f"{PUBLIC}/hooks/main/{self.info.name}"
-        context = RecordedContext(answering=answering, kv=kv, clock=clock, public=public)
+        context = RecordedContext(answering=answering, clock=clock, public=public)
         one = self.make(self.settings() if settings is None else settings, context)
+        if case is not None:
+            one.before(case, answering)
         await self.start(one)
         try:
             yield one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -15,10 +16,12 @@ from hub.conformance.check import Check, Failed
 from hub.conformance.mutants.mutant import FOLDER, REFERENCE, reference_cases
 from hub.conformance.mutants.reference import Reference
 from hub.conformance.mutants.wrong.ingest import StripsTexts
-from hub.conformance.payload import Payload, vary
+from hub.conformance.payload import Payload, renamed, vary
 from hub.conformance.report import report_on, state_of, story
 from hub.conformance.run import Suite
 from hub.conformance.subject import Subject
+from hub.plugin import Delivery
+from hub.plugin.kit.recorded import NOW
 
 CASES = reference_cases()
 
@@ -54,6 +57,9 @@ def remove(name: str) -> Callable[[Path], None]:
         (break_file("send/text/message.json", "{}"), "send/text", "message.json: "),
         (break_file("send/text/exchange.jsonl", '{"reqest": 1}'), "send/text", "exchange.jsonl:1"),
         (break_file("render/text/item.json", "{}"), "render/text", "item.json: "),
+        (remove("media/picture/ref.json"), "media/picture/ref.json", "is missing"),
+        (break_file("media/picture/ref.json", "["), "media/picture", "ref.json: "),
+        (break_file("health/well/expect.json", '{"fetched": {}}'), "health/well", "fetched"),
     ],
 )
 def test_what_is_wrong_is_told_by_file(
@@ -152,6 +158,25 @@ def test_other_values_keep_their_shape(text: str) -> None:
     for other in others:
         assert [char.isdigit() for char in other] == [char.isdigit() for char in text]
         assert [char.isupper() for char in other] == [char.isupper() for char in text]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "other", "changed"),
+    [
+        ("in-41", {"id": "in-41"}, "ca-42", {"id": "ca-42"}),
+        ("41", {"id": 41}, "1041", {"id": 1041}),
+        ("700/41", {"chat": {"id": 700}, "id": 41}, "700/1041", {"chat": {"id": 700}, "id": 1041}),
+        ("zoe:in-41", {"from": "zoe", "on": True}, "dee:in-41", {"from": "dee", "on": True}),
+    ],
+)
+def test_an_id_is_changed_where_it_stands(
+    name: str, body: dict[str, object], other: str, changed: dict[str, object]
+) -> None:
+    payload = Payload.of(Delivery(body=json.dumps(body).encode(), received_at=NOW))
+    made = renamed(payload, name, 1000)
+    assert made is not None
+    assert (made[0], made[1].tree["body"]) == (other, changed)
+    assert renamed(payload, "unheard-of", 1000) is None
 
 
 def test_a_payload_is_made_again_as_it_was() -> None:

@@ -6,6 +6,7 @@ import ast
 import hmac
 import inspect
 import io
+import json
 import subprocess
 import sys
 import tokenize
@@ -27,6 +28,7 @@ from hub.flow.host.channel import FAULTS, LIMITS, REST
 from hub.plugin import (
     API_VERSION,
     Accepted,
+    Address,
     Capabilities,
     Context,
     Delivery,
@@ -37,9 +39,12 @@ from hub.plugin import (
     IngestResult,
     MediaRef,
     Message,
+    Outbound,
     OutcomeUnknown,
     Permanent,
     Secret,
+    Temporary,
+    WirePart,
     errors,
 )
 from hub.plugin.errors import FAILURE_REASONS
@@ -227,6 +232,31 @@ def test_the_sending_snippet_tells_the_providers_codes_from_http() -> None:
         taken(201, b"<html>")
 
 
+async def test_the_parts_snippet_sends_none_of_them_twice() -> None:
+    sender = run_with("class Parts")["Parts"]()
+    asked: list[str] = []
+
+    async def provider(call: Call) -> Answer:
+        asked.append(json.loads(call.body)["text"])
+        busy = len(asked) == 2
+        return Answer(status=429 if busy else 201, body=b'{"id": %d}' % len(asked))
+
+    ctx = RecordedContext(answering=provider)
+    message = Outbound(
+        id="t-1",
+        address=Address(scheme="pigeon:user", value="zoe"),
+        own_address="",
+        deadline=NOW,
+        wire=(WirePart(text="one"), WirePart(text="two")),
+    )
+    with pytest.raises(Temporary):
+        await sender.send(ctx, message)
+    accepted = await sender.send(ctx, message)
+    assert asked == ["one", "two", "two"]
+    assert (accepted.external_id, accepted.parts) == ("1", ("1", "3"))
+    assert ctx.memory.entries == {}
+
+
 async def test_the_files_snippet_fetches_with_the_token() -> None:
     given = run_with("class Pictures")
 
@@ -235,8 +265,11 @@ async def test_the_files_snippet_fetches_with_the_token() -> None:
         return Answer(body=b"png")
 
     ctx = RecordedContext(answering=provider)
-    fetched = await given["Pictures"](Secret("t")).fetch_media(ctx, MediaRef(provider_id="f-1"))
-    assert fetched.body == b"png"
+    pictures = given["Pictures"](Secret("t"))
+    assert (await pictures.fetch_media(ctx, MediaRef(provider_id="f-1"))).body == b"png"
+    with pytest.raises(Permanent):
+        await pictures.fetch_media(ctx, MediaRef(url="https://elsewhere.example/"))
+    assert len(ctx.network.calls) == 1
 
 
 @pytest.mark.feature("PLUG-02", "PLUG-06")

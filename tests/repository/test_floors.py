@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted((ROOT / "plugins").glob("*/pyproject.toml"))
+EXAMPLES = sorted((ROOT / "examples").glob("*/pyproject.toml"))
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -21,12 +22,13 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("plugin", [path.parent for path in PLUGINS], ids=lambda path: path.name)
-def test_a_bundled_plugin_imports_of_the_hub_what_a_third_party_may(plugin: Path) -> None:
+@pytest.mark.parametrize(
+    "plugin", [path.parent for path in (*PLUGINS, *EXAMPLES)], ids=lambda path: path.name
+)
+def test_a_plugin_imports_of_the_hub_what_a_third_party_may(plugin: Path) -> None:
     modules = [(path, name) for path in plugin.glob("src/**/*.py") for name in imports(path)]
     assert modules
     forbidden = re.compile(r"hub(?!\.plugin(?!\.kit))(\.|$)")

@@ -1,6 +1,7 @@
 """The checks, a module for each section of the contract; importing them registers them."""
 
 from hub.conformance.checks import (
+    ask,
     claims,
     compose,
     idempotency,
@@ -18,6 +19,7 @@ from hub.conformance.checks import (
 )
 
 __all__ = [
+    "ask",
     "claims",
     "compose",
     "idempotency",

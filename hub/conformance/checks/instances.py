@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from hub.conformance.cases import SendCase
 from hub.conformance.check import Failed, NotApplicable, check
-from hub.conformance.payload import vary
+from hub.conformance.payload import Payload, renamed, vary
 from hub.conformance.settings import with_other_secrets
 from hub.conformance.stage import PATIENCE, Instance, Outcome, Stage, all_of
-from hub.plugin import Outbound, Temporary
-from hub.plugin.kit.recorded import Answer, Answering, Call, RecordedContext, nobody
+from hub.plugin import Delivery, Outbound, Temporary
+from hub.plugin.kit.recorded import NOW, Answer, Answering, Call, RecordedContext, nobody
 
 AT_ONCE = 50
 CANCELLED = 20
@@ -32,11 +32,21 @@ class Provider:
     async def __call__(self, call: Call) -> Answer:
         recorded = self._case.exchanges[-1].response.answer()
         known = str(self._case.expect["accepted"]["external_id"])
-        name = vary(known, 1000 + len(self.taken))
+        name, body = _renamed(recorded.body, known, 1000 + len(self.taken))
         self.taken[name] = call
         for _ in range(len(self.taken) % 3):
             await asyncio.sleep(0)
-        return replace(recorded, body=recorded.body.replace(known.encode(), name.encode()))
+        return replace(recorded, body=body)
+
+
+def _renamed(body: bytes, known: str, number: int) -> tuple[str, bytes]:
+    """Another id than ``known``, and the provider's answer with that one."""
+    if known.encode() in body:
+        name = vary(known, number)
+        return name, body.replace(known.encode(), name.encode())
+    answer = Payload.of(Delivery(body=body, received_at=NOW))
+    name, changed = renamed(answer, known, number) or (known, answer)
+    return name, changed.make().body
 
 
 def _answering(case: SendCase) -> Answering:
@@ -66,7 +76,7 @@ async def many_at_once(stage: Stage) -> None:
     case = stage.accepted()
     provider = _answering(case)
     messages = _messages(stage, case, AT_ONCE)
-    async with stage.running(answering=provider, kv=case.kv) as one:
+    async with stage.running(answering=provider, case=case) as one:
         outcomes: list[Outcome] = await all_of(one.send(message) for message in messages)
     done = f"sent {AT_ONCE} messages at once"
     names = [getattr(outcome.value, "external_id", None) for outcome in outcomes]
@@ -116,7 +126,7 @@ async def _keys_stay_apart(stage: Stage, one: Instance, other: Instance) -> None
 async def _sends_stay_apart(stage: Stage, one: Instance, other: Instance) -> None:
     case = stage.accepted()
     for each in (one, other):
-        each.ctx.network.answering = _answering(case)
+        each.before(case, _answering(case))
     await all_of(each.send(stage.message(case)) for each in (one, other, one))
     for mine, theirs in ((one, other), (other, one)):
         foreign = set(theirs.secrets()) - set(mine.secrets())
@@ -143,7 +153,7 @@ async def _works(stage: Stage, one: Instance, code: str, done: str) -> None:
         outcomes.append(await one.ingest(stage.signed(case.delivery, one.settings)))
     if stage.can.outbound and any("accepted" in case.expect for case in stage.cases.send):
         sent = stage.accepted()
-        one.ctx.network.answering = _answering(sent)
+        one.before(sent, _answering(sent))
         outcomes.append(await one.send(stage.message(sent)))
     for outcome in outcomes:
         if outcome.name != "answered":
@@ -202,7 +212,7 @@ async def cancelled_calls(stage: Stage) -> None:
 async def _something(stage: Stage, one: Instance) -> None:
     if stage.can.outbound and any("accepted" in case.expect for case in stage.cases.send):
         case = stage.accepted()
-        one.ctx.network.answering = _answering(case)
+        one.before(case, _answering(case))
         await one.begin("send", message=stage.message(case))
     elif stage.can.inbound and stage.cases.ingest:
         await one.ingest(stage.delivery(stage.cases.ingest[0]))

@@ -38,7 +38,7 @@ async def cancellation_ends_it(stage: Stage) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with stage.running(answering=never) as one:
+    async with stage.running(answering=never, case=case) as one:
         task = asyncio.ensure_future(one.begin("send", message=stage.message(case)))
         waiting = asyncio.ensure_future(asked.wait())
         await asyncio.wait({task, waiting}, timeout=PATIENCE, return_when="FIRST_COMPLETED")
@@ -80,7 +80,7 @@ async def reconcile_is_honest(stage: Stage) -> None:
         raise NeedsCase("reconcile/ needs a case that is found and one that is not")
     for case in stage.cases.reconcile:
         script = Script(case.exchanges)
-        async with stage.running(answering=script, kv=case.kv) as one:
+        async with stage.running(answering=script, case=case) as one:
             outcome = await one.call("reconcile", message=stage.message(case))
         given = plain(outcome.value) if outcome.name == "answered" else {"error": outcome.name}
         found = list(differences(case.expect.get("reconciled", case.expect), given))

@@ -45,7 +45,7 @@ def raising(error: type[HookError]) -> Answering:
 
 async def attempt(stage: Stage, case: SendCase, answering: Answering, **change: Any) -> Outcome:
     """One attempt at a case."""
-    async with stage.running(answering=answering, kv=case.kv) as one:
+    async with stage.running(answering=answering, case=case) as one:
         return await one.send(stage.message(case, **change))
 
 
@@ -220,7 +220,7 @@ async def redirects_get_no_credentials(stage: Stage) -> None:
     case = stage.over_http()
     for status in (302, 307):
         answer = Answer(status=status, headers={"Location": ELSEWHERE})
-        async with stage.running(answering=always(answer)) as one:
+        async with stage.running(answering=always(answer), case=case) as one:
             outcome = await one.send(stage.message(case))
             for call in outcome.calls:
                 there = call.url.startswith(ELSEWHERE)

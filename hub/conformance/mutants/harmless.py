@@ -8,7 +8,7 @@ import json
 from msgspec.structs import replace
 
 from hub.conformance.mutants.mutant import right
-from hub.conformance.mutants.reference import Reference
+from hub.conformance.mutants.reference import Reference, Settings
 from hub.plugin import (
     Accepted,
     Context,
@@ -51,6 +51,16 @@ class WritesOtherBytes(Reference):
         return await ctx.http.request(
             method, url, content=content, headers={"Content-Type": "application/json", **headers}
         )
+
+
+@right
+class RefusesAnEmptyKey(Reference):
+    """Without a key it cannot be made at all."""
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.key.reveal():
+            raise ValueError("key: is empty")
+        super().__init__(settings)
 
 
 @right

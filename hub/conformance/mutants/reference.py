@@ -31,6 +31,7 @@ from hub.plugin import (
     FetchedMedia,
     Fields,
     File,
+    Health,
     HttpResponse,
     Info,
     IngestResult,
@@ -61,6 +62,7 @@ from hub.plugin import (
 )
 
 API = "https://api.reference.example/v1"
+ACCOUNT = f"{API}/account"
 SCHEME = "reference:user"
 SIGNATURE = "X-Reference-Signature"
 MAX_LENGTH = 500
@@ -357,6 +359,14 @@ class Reference:
     async def startup(self, ctx: Context) -> None:
         """It looks whether it has been here before."""
         await ctx.kv.get("started")
+
+    @hookimpl
+    async def health(self, ctx: Context) -> Health:
+        """Whether the provider takes the key."""
+        response = await self.ask(ctx, "GET", ACCOUNT)
+        if response.status != 200:
+            self.refuse(ctx, response)
+        return Health()
 
     @hookimpl
     async def shutdown(self, ctx: Context) -> None:

@@ -230,13 +230,12 @@ class RecordedContext:
         answering: Answering = nobody,
         public: str = "https://hub.example/hooks/main/under-test",
         clock: SetClock | None = None,
-        kv: Mapping[str, str] | None = None,
     ) -> None:
         self.network = RecordedHttp(answering)
         self.time = clock or SetClock()
         self.files = Files()
         self.lines = Lines()
-        self.memory = MemoryKv(kv)
+        self.memory = MemoryKv()
         self.http: Http = self.network
         self.clock: Clock = self.time
         self.kv: Kv = self.memory

@@ -1,6 +1,7 @@
 """The mutants, a module for each section of the contract; importing them registers them."""
 
 from hub.conformance.mutants.wrong import (
+    ask,
     claims,
     compose,
     idempotency,
@@ -18,6 +19,7 @@ from hub.conformance.mutants.wrong import (
 )
 
 __all__ = [
+    "ask",
     "claims",
     "compose",
     "idempotency",

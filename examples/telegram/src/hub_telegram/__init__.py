@@ -1,0 +1,5 @@
+"""Telegram, a channel of Channel Hub."""
+
+from hub_telegram.channel import Telegram
+
+__all__ = ["Telegram"]
