@@ -29,7 +29,7 @@ from tests.hubs import wait_for
 from tests.standins.hub import TwilioHub
 from tests.standins.twilio import Stored, TwilioStandIn
 
-KILLS = int(os.environ.get("HUB_KILLS", "50"))
+KILLS = int(os.environ.get("HUB_KILLS", "25"))
 MOMENTS = {"delivered": 40, "accepted": 12, "made": 6, "reported": 8}
 """A hub lives until so many of these have happened at the most, and a few milliseconds more."""
 LONGEST_LIFE = 3.0
