@@ -9,6 +9,7 @@ twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 
 import msgspec
@@ -24,7 +25,7 @@ from hub.flow.host import (
 )
 from hub.flow.intake import Intake
 from hub.flow.loop import Loop
-from hub.flow.writer import Writer
+from hub.flow.writer import Unavailable, Writer
 from hub.plugin import CredentialsInvalid, FetchRef, HookError, Permanent, Temporary
 from hub.rules.sending import backoff
 from hub.store import fetches as store
@@ -37,6 +38,8 @@ AT_ONCE = 4
 IDLE = 2.0
 LEASE = 90_000
 """Milliseconds for one attempt, somewhat more than the hook may take."""
+ENDING = 2.0
+"""Seconds that an attempt has to end when the hub stops."""
 OFF = 60_000
 """Milliseconds to the next look at what a channel that does not run is to fetch."""
 
@@ -68,8 +71,9 @@ class References:
         self._loop.start()
 
     async def stop(self) -> None:
-        """End; what was not fetched is fetched later."""
-        await self._loop.stop()
+        """End. What is under way has a moment to come to its end; else whoever looks next begins
+        it anew."""
+        await self._loop.stop(ENDING)
 
     def wake(self) -> None:
         """There may be something to fetch."""
@@ -93,6 +97,10 @@ class References:
         ref = FetchRef(id=fetch.ref_id, data=_data.decode(fetch.data))
         try:
             delivery = await channel.fetch(ref)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Unavailable):
+                await self._writer.execute(lambda c: store.later(c, fetch, now_ms(), None))
+            raise
         except Permanent as error:
             await self._give_up(fetch, error.detail or "the provider does not have it")
         except CredentialsInvalid as error:

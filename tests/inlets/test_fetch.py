@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -51,6 +52,23 @@ async def test_it_is_tried_again_and_survives_a_restart(
     async with house.open("courier-fetch"):
         await until(house.texts)
     assert await house.texts() == ["the whole mail"]
+
+
+async def test_one_under_way_when_the_hub_stops_is_begun_anew_at_once(
+    house: House, courier: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "ENDING", 0.05)
+    courier.bodies["b-1"] = {"id": "c-1", "text": "the whole mail"}
+    go_on = threading.Event()
+    courier.during_body = go_on.wait
+    async with house.open("courier-fetch"):
+        await named(house, "b-1")
+        await until(lambda: courier.asked)
+    go_on.set()
+    async with house.open("courier-fetch"):
+        await until(house.texts)
+    assert await house.texts() == ["the whole mail"]
+    assert [row.attempts for row in await house.rows(t.fetches)] == [1]
 
 
 @pytest.mark.feature("PLUG-04")

@@ -35,7 +35,8 @@ class Courier:
         self.polling = self.most_polling = 0
         self.listening = self.most_listening = self.listened = 0
         self.confirmed: set[int] = set()
-        self.during_poll: Callable[[], None] = lambda: None
+        self.during_poll: Callable[[], object] = lambda: None
+        self.during_body: Callable[[], object] = lambda: None
         self._connections: list[socket.socket] = []
         self._stopped = False
 
@@ -83,6 +84,7 @@ class Courier:
         if status == 200 and parts.path == "/messages":
             body = self._page(int(parse_qs(parts.query)["after"][0]))
         elif status == 200 and parts.path not in self.files:
+            self.during_body()
             body = self.bodies.get(parts.path.removeprefix("/bodies/"))
             status = 404 if body is None else 200
         data = json.dumps(body).encode()
