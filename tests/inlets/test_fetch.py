@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,14 @@ async def test_an_attempt_that_was_taken_over_brings_nothing_in(
                 await until(house.texts)
             return delivery
 
+        take, taken = house.hub.intake.take_together, list[bool]()
+
+        async def watched(*arguments: Any) -> bool:
+            taken.append(await take(*arguments))
+            return taken[-1]
+
         monkeypatch.setattr(channel, "fetch", slowly)
+        monkeypatch.setattr(house.hub.intake, "take_together", watched)
         house.hub.references._lease = 200
         await named(house, "b-1")
         await slow.wait()
@@ -143,8 +151,8 @@ async def test_an_attempt_that_was_taken_over_brings_nothing_in(
         other.start()
         await until(house.texts)
         await other.stop()
-        await until(lambda: len(courier.asked) == 2)
-        await asyncio.sleep(0.1)
+        await until(lambda: len(taken) == 2)
+        assert taken == [True, False]
         assert await states(house) == [("http", "done"), ("fetch", "done")]
 
 

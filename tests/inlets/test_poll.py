@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from hub.app import hub
@@ -51,7 +49,8 @@ async def test_the_interval_outlives_the_process(house: House, courier: Courier)
     before = await _stand(house)
     asked = len(asked_after(courier))
     async with house.open("courier-poll", every=3000):
-        await asyncio.sleep(0.3)  # it would have polled at once
+        (inlet,) = house.hub.inlets._running.values()
+        assert await inlet.step() > 1  # seconds to rest
     assert len(asked_after(courier)) == asked
     assert await _stand(house) == before
 
