@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event
 from hub.flow.record import world
 from hub.rules import commands as c
 from hub.rules.content import Content
-from hub.store import contacts, inbox, journal, outbox, timeline
+from hub.store import contacts, fetches, inbox, journal, outbox, polls, replies, timeline
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
 from hub.store.migrate import migrate
@@ -213,6 +213,9 @@ LIMITED = Scope(1, frozenset({"sms", "email"}))
         (lambda one: outbox.next_due(one, now=1), "ix_transmissions_waiting"),
         (lambda one: outbox.left_behind(one, 1, 50), "ix_transmissions_begun (status=?"),
         (lambda one: outbox.files_due(one, 1, 50), "ix_attachments_waiting"),
+        (lambda one: fetches.due(one, 1, 4), "ix_fetches_waiting"),
+        (lambda one: polls.get(one, (1, "a")), "(organisation_id=? AND channel_id=?)"),
+        (lambda one: replies.get(one, (1, "a"), "q"), "channel_id=? AND question=?"),
         (lambda one: journal.changes_since(one, 1, 5, 500), "position>?"),
         (lambda one: inbox.threads_by_id(one, EVERYBODY, [1, 2]), BY_ID),
         (lambda one: inbox.threads_by_id(one, LIMITED, [1, 2]), "(thread_id=? AND channel_id=?)"),
