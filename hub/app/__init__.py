@@ -12,10 +12,17 @@ from hub.app.commands import (
     drop_aside,
     list_aside,
     list_plugins,
+    list_tokens,
+    list_users,
+    make_super_user,
+    make_token,
     openapi,
     replay,
+    reset_user,
     retry_aside,
+    revoke_token,
     set_password,
+    unmake_super_user,
 )
 from hub.app.errors import StartupError
 
@@ -23,7 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hub.app.audit import Report as AuditReport
+    from hub.app.keys import Report as KeysReport
     from hub.app.processes import Answer
+    from hub.app.providers import ProvidersReport
     from hub.app.record import RecordReport
     from hub.app.reload import Reread
     from hub.config import HubConfig
@@ -41,6 +51,27 @@ def work(config: HubConfig, reread: Reread) -> int:
     from hub.app.serve import work as run  # noqa: PLC0415
 
     return run(config, reread=reread)
+
+
+def verify_audit(config: HubConfig, organisation: str | None, since: str | None) -> AuditReport:
+    """Whether the audit of one organisation, or of each, is whole."""
+    from hub.app.audit import verify  # noqa: PLC0415
+
+    return verify(config, organisation, since)
+
+
+def replace_key(config: HubConfig) -> KeysReport:
+    """Make another secret key, and encrypt everything with it."""
+    from hub.app.keys import replace  # noqa: PLC0415
+
+    return replace(config)
+
+
+def check_providers(config: HubConfig) -> ProvidersReport:
+    """Ask each channel's provider whether it is set up rightly."""
+    from hub.app.providers import check_providers as ask  # noqa: PLC0415
+
+    return ask(config)
 
 
 def reload(data: Path) -> list[Answer]:
@@ -82,12 +113,21 @@ __all__ = [
     "drop_aside",
     "list_aside",
     "list_plugins",
+    "list_tokens",
+    "list_users",
+    "make_super_user",
+    "make_token",
     "openapi",
     "record",
     "reload",
+    "replace_key",
     "replay",
+    "reset_user",
     "retry_aside",
+    "revoke_token",
     "serve",
     "set_password",
+    "unmake_super_user",
+    "verify_audit",
     "work",
 ]

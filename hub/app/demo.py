@@ -1,39 +1,30 @@
-"""Conversations to look at, made the way real ones are: through the simulator's channel."""
+"""Conversations to look at, made the way real ones are: through the simulators' channels.
+
+A simulator knows what its customers say: its own route ``demo`` has them say it.
+"""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
-from hub.app.hub import Hub
-from hub.flow.host import Channel
-from hub.plugin import Delivery
+import structlog
 
-PEOPLE = (
-    ("+15550142001", "Hi, are you open on Saturday? I would like to bring the bike in."),
-    ("+15550142002", "The quote looks good. Can we move it to Thursday at 10?"),
-    ("+15550142003", "Is my order ready for pickup yet?"),
-    ("+15550142004", "Thanks for fixing the boiler so fast!"),
-    ("+15550142005", "Sorry, I am running 15 minutes late."),
-    ("+15550142006", "Could you send me the invoice again please? I cannot find it 🙈"),
-)
+from hub.app.hub import Hub
+from hub.plugin import Delivery, RouteRequest
+
+ROUTE = "demo"
+
+log = structlog.get_logger()
 
 
 async def fill(hub: Hub) -> None:
-    """Let a few people write to each simulator."""
+    """Let a few people write and call on each simulator."""
     for channel in hub.channels:
-        if not channel.info.real:
-            for number, (phone, text) in enumerate(PEOPLE):
-                await hub.intake.take(channel, _written(channel, number, phone, text))
-
-
-def _written(channel: Channel, number: int, phone: str, text: str) -> Delivery:
-    own = channel.own_addresses()
-    body = {
-        "type": "sms.received",
-        "id": f"demo-{number}",
-        "from": phone,
-        "to": own[0].value if own else "",
-        "text": text,
-    }
-    return Delivery(body=json.dumps(body).encode(), source="listen", received_at=datetime.now(UTC))
+        route = None if channel.info.real else channel.route("POST", ROUTE)
+        if route is None:
+            continue
+        request = RouteRequest(method="POST", path=ROUTE, query={}, headers={}, body=b"")
+        arrived = Delivery(received_at=datetime.now(UTC))
+        reply = await channel.answer_route(route, request, arrived)
+        if reply.status >= 400:
+            log.warning("demo.not_filled", channel=channel.id, status=reply.status)

@@ -19,21 +19,34 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.app.errors import StartupError
 from hub.app.logs import withhold
+from hub.app.ring import secret_keys
 from hub.app.setup import (
     FirstAdmin,
     ensure_admin,
     ensure_organisations,
-    secret_key,
+    ensure_super_users,
     take_node,
 )
-from hub.config import ChannelConfig, HubConfig
+from hub.config import AssistantConfig, ChannelConfig, HubConfig
 from hub.edge.guards import Guard
+from hub.edge.keys import Keys
+from hub.edge.openid import OpenId
+from hub.edge.party import relying_party
+from hub.edge.rates import Rates
+from hub.edge.second import SecondFactors
 from hub.edge.sessions import Sessions
+from hub.edge.tokens import Tokens
+from hub.flow import quiet_calls
+from hub.flow.accounts import Accounts
 from hub.flow.answers import Answers
+from hub.flow.approvals import Approvals
+from hub.flow.assist import Assistance
+from hub.flow.audited import tell
 from hub.flow.channels import Channels
 from hub.flow.checkups import EVERY, SOONER, Checkups
 from hub.flow.compose import Composer
-from hub.flow.host import Channel, FailedChannel, Limits, load_channel, now_ms
+from hub.flow.dial import Dialler
+from hub.flow.host import Channel, FailedChannel, Limits, load_channel, now_ms, role_of
 from hub.flow.inlets import LEASE as INLET_LEASE
 from hub.flow.inlets import Inlets
 from hub.flow.intake import Intake, UnverifiedFull
@@ -41,16 +54,23 @@ from hub.flow.machinery import Machinery, Work
 from hub.flow.media import Fetcher, MediaLinks
 from hub.flow.notices import Texter, TextSender
 from hub.flow.outbox import LEASE, Outbox
+from hub.flow.people import People
+from hub.flow.pictures import Pictures
+from hub.flow.presence import Presence
+from hub.flow.push import Pushes
 from hub.flow.record import Record
 from hub.flow.references import LEASE as REFERENCE_LEASE
 from hub.flow.references import References
 from hub.flow.replay import Replay
 from hub.flow.services import ChannelKey, HubServices
+from hub.flow.settings import OrganisationSettings
+from hub.flow.sights import Sights
 from hub.flow.stream import Stream
 from hub.flow.sweep import Sweep
 from hub.flow.views.present import Presenter
 from hub.flow.writer import News, Unavailable, Writer
-from hub.plugin import Delivery, Malformed, Temporary, Unverified
+from hub.plugin import Delivery, Malformed, Temporary, Unsupported, Unverified
+from hub.rules.rights import SYSTEM, Actor
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
@@ -61,6 +81,7 @@ from hub.web import create_web
 from hub.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from hub.edge.passkeys import Passkeys
     from hub.flow.relay import Relay
 
 log = structlog.get_logger()
@@ -81,43 +102,82 @@ class Hub:
         self._environ = environ
         self._lock: IO[str] | None = None
         self._relay: Relay | None = None
+        self.rates = Rates(config.hub.requests_a_minute)
         self.channels = Channels()
+        self.assistants = Channels()
+        """The hosts of assistants: plugins called as channels are."""
+        self.assistance = Assistance(self.assistants)
         self.work = Work()
         self._paused: dict[ChannelKey, str] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._opened = contextlib.AsyncExitStack()
+
+    async def _open_store(self) -> None:
+        """The database, and what writes to it."""
+        self._make_folder()
+        self.database = Database(self.config.hub.database)
+        self._opened.push_async_callback(self.database.close)
+        self.blobs = Blobs(self.config.hub.data / "blobs")
+        self.pictures = Pictures(_routes(self._environ.get("HUB_HTTP_ROUTES", "")))
+        self._opened.push_async_callback(self.pictures.close)
+        await self._migrate()
+        self.ids = Ids(0)
+        record = Record(self.ids, None if self.config.mail is None else self._conversation_url)
+        self.writer = Writer(self.database, record, self._committed)
+        self._opened.push_async_callback(self.writer.stop)
+        await self.writer.start()
 
     async def open(self) -> None:
         """The database and what writes to it, without anything that moves by itself."""
-        self._make_folder()
-        self.database = Database(self.config.hub.database)
-        self.blobs = Blobs(self.config.hub.data / "blobs")
-        await self._migrate()
-        self.ids = Ids(0)
-        self.writer = Writer(self.database, Record(self.ids), self._committed)
-        await self.writer.start()
+        await self._open_store()
         try:
             self.ids.node = await self.writer.execute(take_node)
             self.organisations = await self.writer.execute(
                 lambda connection: ensure_organisations(connection, self.ids, self.config)
             )
-            self.links = MediaLinks(secret_key(self.config), self.public_url)
+            self.people = People(self.writer, self.ids)
+            await self.writer.execute(
+                lambda connection: ensure_super_users(connection, self.ids, self.people)
+            )
+            self.keys = Keys(secret_keys(self.config))
+            self.links = MediaLinks(self.keys, self.public_url)
         except Unavailable as error:
             raise StartupError(f"the database cannot be used: {self.writer.trouble}") from error
         self.presenter = Presenter(self.channels)
         self.stream = Stream(self.database, self.presenter, look_every=LOOK_EVERY)
-        answers = Answers(self.database, self.writer)
-        self.intake = Intake(self.writer, self.blobs, self.ids, answers)
+        self.presence = Presence(self.database)
+        self.pushes = Pushes(
+            self.database,
+            self.writer,
+            self.ids,
+            self.keys,
+            self.presenter,
+            self.presence,
+            public_url=self.public_url,
+            routes=_routes(self._environ.get("HUB_HTTP_ROUTES", "")),
+        )
+        self.settings = OrganisationSettings(self.database, self.writer, self.ids)
+        answers = Answers(self.database, self.writer, self.settings, self.assistance.ready)
+        self.intake = Intake(self.writer, self.blobs, self.ids, answers, self.settings)
         self.replay = Replay(self.database, self.blobs, self.channels, self.intake)
-        self.composer = Composer(self.database, self.channels, self.ids)
-        self.sessions = Sessions(self.database, self.writer)
+        self.composer = Composer(self.database, self.channels, self.ids, self.settings)
+        self.approvals = Approvals(self.database, self.writer, self.composer)
+        self.dialler = Dialler(self.database, self.channels, self.ids)
+        self._open_accounts(self.keys)
+        self.tokens = Tokens(self.database, self.writer)
+        self.sights = Sights(self.database, self.writer, self.ids)
+        self.people.changed = self._people_changed
+        self.work.timers.append(self.people.left)
         mail = self.config.mail
         if mail is not None and mail.password is not None:
             withhold([mail.password.reveal()])
         self.texter = Texter(self.database, self.channels, self.text_senders(self.config))
         lease = self._environ.get("HUB_LEASE_MS")
-        self.outbox = Outbox(self.database, self.writer, self.channels, lease=int(lease or LEASE))
+        self.outbox = Outbox(
+            self.database, self.writer, self.channels, self.settings, lease=int(lease or LEASE)
+        )
         self.sweep = Sweep(self.database, self.blobs, self.ids)
-        self.work.timers.append(self.sweep.timer)
+        self.work.timers += [self.sweep.timer, quiet_calls.TIMER]
         self.work.jobs.append(self.sweep.job)
         self.work.jobs.append(self.replay.job)
         self.machinery = Machinery(
@@ -152,6 +212,44 @@ class Hub:
             sooner=min(SOONER, float(often or EVERY)),
         )
 
+    def _open_accounts(self, keys: Keys) -> None:
+        """What signs people in."""
+        self.accounts = Accounts(
+            self.writer,
+            self.ids,
+            self.people,
+            public_url=self.public_url,
+            mails=self.config.mail is not None,
+        )
+        self.sessions = Sessions(self.database, self.writer, self.ids, keys, self.accounts)
+        withhold(one.client_secret.reveal() for one in self.config.sign_in)
+        self.openid = OpenId(
+            self.config.sign_in, self.writer, self.sessions, self.accounts, self.public_url
+        )
+        self._opened.push_async_callback(self.openid.close)
+        self.second_factors = SecondFactors(
+            self.database, self.writer, self.ids, keys, self.sessions, self.accounts
+        )
+        self.party = relying_party(self.public_url)
+        self._passkeys: Passkeys | None = None
+
+    @property
+    def passkeys(self) -> Passkeys:
+        """Made when somebody first comes with one: its libraries are a tenth of a second."""
+        if self._passkeys is None:
+            from hub.edge.passkeys import Passkeys  # noqa: PLC0415
+
+            self._passkeys = Passkeys(
+                self.database,
+                self.writer,
+                self.ids,
+                self.sessions,
+                self.second_factors,
+                self.accounts,
+                self.party,
+            )
+        return self._passkeys
+
     async def start(self, *, greets: bool = True) -> None:
         """Everything: channels, outbox, stream. ``greets``: somebody will be shown the first
         admin's password, so it may be made. Raises ``StartupError``."""
@@ -170,15 +268,20 @@ class Hub:
         if self.config.hub.redis is not None:
             from hub.flow.relay import Relay  # noqa: PLC0415 — a tenth of a second
 
-            self._relay = Relay(self.config.hub.redis, self._heard)
+            self._relay = Relay(self.config.hub.redis, self._heard, self.presence.heard)
             self._relay.start()
+            self.presence.relay = self._relay.presence
+            self.rates.start(self.config.hub.redis)
+        self.presence.start()
         await self.outbox.start()
         self.fetcher.start()
         self.references.start()
         self.replay.start()
         self.checkups.start()
+        self.sights.start()
         await self.writer.execute(self.sweep.ensure)
         await self.machinery.start(self.organisations.values())
+        await self.pushes.start()
         self.inlets.start()
         if not greets:
             return
@@ -191,31 +294,37 @@ class Hub:
         """Let go of everybody who only waits for news, so that stopping need not wait for them."""
         self.stopping.set()
         self.stream.end()
+        for channel in self.channels:
+            channel.end_sockets()
 
     async def stop(self) -> None:
         """Let what is under way end, and let go of everything."""
+        await self.presence.stop()
         await self.inlets.stop()
         await self.references.stop()
+        await self.pushes.stop()
         await self.machinery.stop()
         await self.checkups.stop()
+        await self.sights.stop()
         await self.replay.stop()
         await self.fetcher.stop()
         await self.outbox.stop()
-        await asyncio.gather(*(channel.shutdown() for channel in self.channels), *self._leaving)
+        loaded = (*self.channels, *self.assistants)
+        await asyncio.gather(*(one.shutdown() for one in loaded), *self._leaving)
         if self._relay is not None:
             await self._relay.stop()
+        await self.rates.stop()
         await self.close()
 
     async def close(self) -> None:
-        """What ``open`` opened."""
-        await self.writer.stop()
-        await self.database.close()
+        """What ``open`` opened, as far as it came."""
+        await self._opened.aclose()
         if self._lock is not None:
             self._lock.close()
 
     def web(self) -> ASGIApp:
         """The ASGI application."""
-        guard = Guard(self.database, self.sessions, self.public_url)
+        guard = Guard(self.database, self.sessions, self.tokens, self.public_url, self.rates)
         webhooks = Webhooks(
             self.channels,
             self.organisations,
@@ -271,6 +380,7 @@ class Hub:
     def _committed(self, news: News) -> None:
         self.stream.committed(news.positions)
         self.machinery.committed(news.positions)
+        self.pushes.watch.committed(news.positions)
         if t.transmissions.name in news.tables:
             self.outbox.wake()
         if t.attachments.name in news.tables:
@@ -278,10 +388,16 @@ class Hub:
         if self._relay is not None:
             self._relay.committed(news.positions)
 
+    def _people_changed(self) -> None:
+        """What somebody sees may be another thing now."""
+        self.stream.look()
+        self.sights.wake()
+
     def _heard(self, positions: dict[int, int]) -> None:
         """Another process has committed something."""
         self.stream.committed(positions)
         self.machinery.committed(positions)
+        self.pushes.watch.committed(positions)
         self.outbox.wake()
         self.fetcher.wake()
 
@@ -290,24 +406,47 @@ class Hub:
     async def load_channels(self) -> None:
         """Load and start what the configuration switches on."""
         await self._look_at_pauses()
+        for config in self.config.assistants:
+            if config.enabled:
+                self.assistants.add(self.organisations[config.organisation], self.load(config))
         for config in self.config.channels:
             if config.enabled:
                 self.channels.add(self.organisations[config.organisation], self.load(config))
-        if self._environ.get("HUB_STRICT_PLUGINS") == "1" and self.channels.all_failed:
-            failed = self.channels.all_failed[0]
-            raise StartupError(f'channel "{failed.id}": {"; ".join(failed.problems)}')
+        self.name_assistants()
+        failed = [*self.assistants.all_failed, *self.channels.all_failed]
+        if self._environ.get("HUB_STRICT_PLUGINS") == "1" and failed:
+            first = failed[0]
+            raise StartupError(f'{first.role} "{first.id}": {"; ".join(first.problems)}')
         self._warn_of_pretence()
-        await asyncio.gather(*(channel.startup() for channel in self.channels))
+        await asyncio.gather(*(one.startup() for one in (*self.assistants, *self.channels)))
 
-    def load(self, config: ChannelConfig) -> Channel | FailedChannel:
-        """An instance of a channel, which has not begun to do anything."""
+    def name_assistants(self) -> None:
+        """Which channel asks which assistant is as the configuration says."""
+        self.assistance.named = {
+            (self.organisations[one.organisation], one.id): one.assistant
+            for one in self.config.channels
+            if one.assistant is not None and one.enabled
+        }
+
+    def load(self, config: ChannelConfig | AssistantConfig) -> Channel | FailedChannel:
+        """An instance of a channel or assistant, which has not begun to do anything."""
+        role = role_of(config)
 
         async def emitted(_key: ChannelKey, delivery: Delivery) -> None:
             assert isinstance(made, Channel)  # noqa: S101 — a failed one emits nothing
+            if role == "assistant":
+                raise Unsupported("an assistant takes in what it is asked for, and nothing else")
             await self._emitted(made, delivery)
 
         services = HubServices(
-            self.database, self.writer, self.blobs, self.links, self._channel_url, emitted
+            self.database,
+            self.writer,
+            self.blobs,
+            self.links,
+            self.keys,
+            self._channel_url,
+            emitted,
+            self.assistance.ask,
         )
         made = load_channel(
             config,
@@ -318,9 +457,11 @@ class Hub:
             limits=Limits(),
         )
         if isinstance(made, FailedChannel):
-            log.error("channel.failed", channel=config.id, problems=made.problems)
+            log.error("channel.failed", channel=config.id, role=role, problems=made.problems)
             return made
         withhold(made.secrets)
+        if role == "assistant":
+            return made
         made.pause(self._paused.get(made.key))
         made.changed = self._channel_changed
         return made
@@ -332,15 +473,26 @@ class Hub:
             for one in config.texts
         }
 
-    def put_in_place(self, channels: Iterable[tuple[int, Channel | FailedChannel]]) -> None:
-        """These are the channels from now on. Those that were and are no more finish what they do
-        in the background, and let go."""
+    def put_in_place(
+        self,
+        channels: Iterable[tuple[int, Channel | FailedChannel]],
+        assistants: Iterable[tuple[int, Channel | FailedChannel]],
+    ) -> None:
+        """These are the channels and assistants from now on. Those that were and are no more finish
+        what they do in the background, and let go."""
+        helped = list(self.assistants)
+        self.assistants.replace(assistants)
+        for old in set(helped).difference(self.assistants):
+            self._let_go(old, self.assistants.get(*old.key))
         before = list(self.channels)
         self.channels.replace(channels)
         kept = set(self.channels)
         for old in before:
             if old not in kept:
-                self._replace(old, self.channels.get(*old.key))
+                successor = self.channels.get(*old.key)
+                self._let_go(old, successor)
+                if successor is None:
+                    self._announce(old)
         for channel in kept.difference(before):
             channel.pause(self._paused.get(channel.key))  # as it is by now
             self._announce(channel)
@@ -351,10 +503,8 @@ class Hub:
         self.outbox.wake()
         self.fetcher.wake()
 
-    def _replace(self, old: Channel, successor: Channel | None) -> None:
+    def _let_go(self, old: Channel, successor: Channel | None) -> None:
         old.give_way(successor)
-        if successor is None:
-            self._announce(old)
         task = asyncio.create_task(old.leave())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -362,6 +512,7 @@ class Hub:
     def _announce(self, channel: Channel | FailedChannel) -> None:
         organisation_id = self.organisations[channel.organisation]
         self.stream.announce(organisation_id, lambda: self.presenter.channel(channel))
+        self.pushes.watch.channel(organisation_id, channel)
 
     def _warn_of_pretence(self) -> None:
         for slug, organisation_id in self.organisations.items():
@@ -377,19 +528,19 @@ class Hub:
         self._announce(channel)
         reason = channel.paused_reason
         if self._paused.get(channel.key) != reason:
-            task = asyncio.ensure_future(self._store_pause(channel.key, reason))
+            task = asyncio.ensure_future(self._store_pause(channel.key, reason, SYSTEM))
             task.add_done_callback(_log_failure)
 
     async def pause_channel(
-        self, organisation_id: int, channel_id: str, reason: str | None
+        self, organisation_id: int, channel_id: str, reason: str | None, actor: Actor
     ) -> None:
         """Stop a channel's sending, or let it go on; kept over restarts."""
         channel = self.channels.get(organisation_id, channel_id)
         if channel is not None:
-            await self._store_pause(channel.key, reason)
+            await self._store_pause(channel.key, reason, actor)
             channel.pause(reason)
 
-    async def _store_pause(self, key: ChannelKey, reason: str | None) -> None:
+    async def _store_pause(self, key: ChannelKey, reason: str | None, actor: Actor) -> None:
         channel = self.channels.get(*key)
         if channel is None:
             return
@@ -397,7 +548,22 @@ class Hub:
             self._paused.pop(key, None)
         else:
             self._paused[key] = reason
-        await self.writer.execute(lambda connection: _write_channel(connection, channel, reason))
+
+        def write(connection: Connection) -> None:
+            before = _write_channel(connection, channel, reason)
+            if before != reason:
+                tell(
+                    connection,
+                    self.ids,
+                    key[0],
+                    actor,
+                    "channel.resumed" if reason is None else "channel.paused",
+                    ("channel", key[1]),
+                    before=before,
+                    after=reason,
+                )
+
+        await self.writer.execute(write)
 
     async def _look_at_pauses(self) -> None:
         own = t.channels.c
@@ -406,6 +572,9 @@ class Hub:
         self._paused = {
             (row.organisation_id, row.id): row.paused_reason or "Paused" for row in rows
         }
+
+    def _conversation_url(self, thread_id: int) -> str:
+        return f"{self.public_url}/messages?conversation={thread_id}"
 
     def _channel_url(self, channel: ChannelKey, path: str) -> str:
         slug = next(slug for slug, id_ in self.organisations.items() if id_ == channel[0])
@@ -448,13 +617,15 @@ class Hub:
         return trouble
 
 
-def _write_channel(connection: Connection, channel: Channel, reason: str | None) -> None:
+def _write_channel(connection: Connection, channel: Channel, reason: str | None) -> str | None:
+    """Why the channel does not send from now on; why it did not before."""
     own = t.channels.c
     named = (own.organisation_id == channel.organisation_id, own.id == channel.id)
     values = {"paused": reason is not None, "paused_reason": reason}
-    if connection.execute(sa.select(own.id).where(*named)).first() is not None:
+    known = connection.execute(sa.select(own.paused_reason).where(*named)).first()
+    if known is not None:
         connection.execute(sa.update(t.channels).where(*named).values(**values))
-        return
+        return known.paused_reason
     row = {
         "organisation_id": channel.organisation_id,
         "id": channel.id,
@@ -464,6 +635,7 @@ def _write_channel(connection: Connection, channel: Channel, reason: str | None)
         **values,
     }
     connection.execute(sa.insert(t.channels), [row])
+    return None
 
 
 def _routes(text: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from hub.conformance.check import Failed, NeedsCase, NotApplicable
 from hub.conformance.recording import CannotRecord, Recorder, write_case
 from hub.conformance.subject import Subject
 from hub.flow.host import find
+from hub.flow.kept import delivery_of
 from hub.flow.replay import proof_of
 from hub.plugin import Delivery, Verification
 from hub.rules.redaction import looks_secret
@@ -121,7 +122,7 @@ async def _kept(hub: Hub, configured: ChannelConfig, ids: Sequence[str], last: i
     found: list[_Kept] = []
     for row in await hub.database.read(read):
         try:
-            delivery = await hub.replay.delivery(row)
+            delivery = await delivery_of(row, hub.blobs)
         except FileNotFoundError:
             continue  # the file with its body is gone
         found.append(_Kept(str(row.id), row.state, delivery, proof_of(row)))

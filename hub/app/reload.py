@@ -17,9 +17,17 @@ from hub.app.hub import Hub
 from hub.app.packages import take_in_new_packages
 from hub.app.processes import Outcome
 from hub.app.setup import ensure_organisations
-from hub.config import ChannelConfig, ConfigErrors, HubConfig, HubSection, Origin, Reading
+from hub.config import (
+    AssistantConfig,
+    ChannelConfig,
+    ConfigErrors,
+    HubConfig,
+    HubSection,
+    Origin,
+    Reading,
+)
 from hub.flow.channels import Channels
-from hub.flow.host import Channel, FailedChannel, check_channel
+from hub.flow.host import Channel, FailedChannel, check_channel, role_of
 from hub.flow.notices import Texter
 from hub.flow.writer import Unavailable
 
@@ -28,7 +36,8 @@ log = structlog.get_logger()
 Reread = Callable[[], Reading]
 """Reads the configuration anew, from where it was read when the hub was started."""
 Slot = tuple[str, str]
-"""What names a channel in the file: its organisation's slug and its id."""
+"""What names a channel or assistant in the file: its organisation's slug and its id."""
+Configured = ChannelConfig | AssistantConfig
 
 
 class Reloader:
@@ -75,24 +84,32 @@ class Reloader:
             if not _same(one, before.get(slot)) or not _well(hub, slot)
         }
         made = {slot: hub.load(one) for slot, one in changed.items()}
-        put = [
-            (hub.organisations[slot[0]], made.get(slot) or _present(hub, slot)) for slot in wanted
-        ]
+        put = {
+            role: [
+                (hub.organisations[slot[0]], made.get(slot) or _present(hub, slot))
+                for slot, one in wanted.items()
+                if role_of(one) == role
+            ]
+            for role in ("channel", "assistant")
+        }
         candidates = Channels()
-        candidates.replace(put)
+        candidates.replace(put["channel"])
         senders = hub.text_senders(config)
         if mistakes := Texter.mistakes(senders, candidates):
             return _refused(mistakes)
         await hub.writer.execute(lambda c: ensure_organisations(c, hub.ids, config))
         await asyncio.gather(*(one.startup() for one in made.values() if isinstance(one, Channel)))
-        hub.put_in_place(put)
+        hub.put_in_place(put["channel"], put["assistant"])
         hub.texter.use(senders)
         told = [*_told(before, wanted, made), *_after_restart(hub, reading.config)]
         # What waits for a restart is told again by the next reload, until there was one.
-        hub.config = replace(config, hub=hub.config.hub, mail=hub.config.mail)
+        hub.config = replace(
+            config, hub=hub.config.hub, mail=hub.config.mail, sign_in=hub.config.sign_in
+        )
+        hub.name_assistants()
         return Outcome(applied=True, lines=tuple(told or ["Nothing has changed."]))
 
-    def _read(self, before: dict[Slot, ChannelConfig]) -> tuple[Reading, list[str]]:
+    def _read(self, before: dict[Slot, Configured]) -> tuple[Reading, list[str]]:
         """The configuration, and everything that is wrong with it."""
         take_in_new_packages()  # perhaps a plugin was installed
         reading = self._reread()
@@ -110,13 +127,18 @@ def _refused(mistakes: list[str]) -> Outcome:
     return Outcome(applied=False, lines=(*mistakes, "Nothing was changed."))
 
 
-def _enabled(config: HubConfig) -> dict[Slot, ChannelConfig]:
-    return {(one.organisation, one.id): one for one in config.channels if one.enabled}
+def _enabled(config: HubConfig) -> dict[Slot, Configured]:
+    both = (*config.channels, *config.assistants)
+    return {(one.organisation, one.id): one for one in both if one.enabled}
 
 
-def _same(one: ChannelConfig, other: ChannelConfig | None) -> bool:
+def _same(one: Configured, other: Configured | None) -> bool:
     """Whether both say the same; where they stand in the file does not matter."""
-    return other is not None and replace(one, origin=Origin()) == replace(other, origin=Origin())
+    return (
+        type(one) is type(other)
+        and other is not None
+        and replace(one, origin=Origin()) == replace(other, origin=Origin())
+    )
 
 
 def _without_new_organisations(hub: Hub, config: HubConfig) -> HubConfig:
@@ -125,12 +147,14 @@ def _without_new_organisations(hub: Hub, config: HubConfig) -> HubConfig:
         config,
         organisations=tuple(one for one in config.organisations if one.slug in known),
         channels=tuple(one for one in config.channels if one.organisation in known),
+        assistants=tuple(one for one in config.assistants if one.organisation in known),
         texts=tuple(one for one in config.texts if one.organisation in known),
     )
 
 
 def _running(hub: Hub, slot: Slot) -> Channel | None:
-    return hub.channels.get(hub.organisations[slot[0]], slot[1])
+    key = hub.organisations[slot[0]], slot[1]
+    return hub.channels.get(*key) or hub.assistants.get(*key)
 
 
 def _well(hub: Hub, slot: Slot) -> bool:
@@ -146,13 +170,13 @@ def _present(hub: Hub, slot: Slot) -> Channel | FailedChannel:
 
 
 def _told(
-    before: dict[Slot, ChannelConfig],
-    wanted: dict[Slot, ChannelConfig],
+    before: dict[Slot, Configured],
+    wanted: dict[Slot, Configured],
     made: dict[Slot, Channel | FailedChannel],
 ) -> Iterator[str]:
     for slot, channel in made.items():
         if isinstance(channel, FailedChannel):
-            yield f"{_named(slot)} is off: {'; '.join(channel.problems)}"
+            yield f"{_named(slot, wanted[slot])} is off: {'; '.join(channel.problems)}"
             continue
         if slot not in before:
             what = "added"
@@ -160,18 +184,19 @@ def _told(
             what = "started again" if _same(wanted[slot], before[slot]) else "changed"
         state = channel.health
         unwell = "" if state.state == "ok" else f"; it is {_words(state.state)}: {state.reason}"
-        yield f"{_named(slot)} {what}{unwell}"
-    for slot in before:
+        yield f"{_named(slot, wanted[slot])} {what}{unwell}"
+    for slot, one in before.items():
         if slot not in wanted:
-            yield f"{_named(slot)} taken out; its history stays"
+            history = "; its history stays" if role_of(one) == "channel" else ""
+            yield f"{_named(slot, one)} taken out{history}"
 
 
 def _words(state: str) -> str:
     return "in need of attention" if state == "needs_attention" else state
 
 
-def _named(slot: Slot) -> str:
-    return f'channel "{slot[1]}" of {slot[0]}'
+def _named(slot: Slot, one: Configured) -> str:
+    return f'{role_of(one)} "{slot[1]}" of {slot[0]}'
 
 
 def _after_restart(hub: Hub, new: HubConfig) -> Iterator[str]:
@@ -181,6 +206,8 @@ def _after_restart(hub: Hub, new: HubConfig) -> Iterator[str]:
             yield f"[hub] {name}: takes effect when the hub is restarted"
     if hub.config.mail != new.mail:
         yield "[notices]: takes effect when the hub is restarted"
+    if hub.config.sign_in != new.sign_in:
+        yield "[[sign_in]]: takes effect when the hub is restarted"
     for organisation in new.organisations:
         if organisation.slug not in hub.organisations:
             named = f'organisation "{organisation.slug}"'

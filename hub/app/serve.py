@@ -24,8 +24,10 @@ from hub.app.errors import StartupError
 from hub.app.hub import Hub
 from hub.app.logs import set_up_logs
 from hub.app.processes import listening_for_commands
+from hub.app.protocol import Protocol
 from hub.app.reload import Reloader, Reread
 from hub.config import HubConfig
+from hub.flow.host import LARGEST_MESSAGE
 from hub.store.database import Database
 
 log = structlog.get_logger()
@@ -159,9 +161,12 @@ async def _serve(
                 log_config=None,
                 access_log=False,
                 loop="uvloop",
-                http="httptools",
+                http=Protocol,
+                proxy_headers=bool(config.hub.trusted_proxies),
+                forwarded_allow_ips=list(config.hub.trusted_proxies),
                 ws="websockets-sansio",
                 ws_per_message_deflate=False,
+                ws_max_size=LARGEST_MESSAGE,
                 ws_ping_interval=25,
                 ws_ping_timeout=20,
                 lifespan="off",
@@ -232,10 +237,10 @@ def _greet(hub: Hub, listening: socket.socket) -> None:
     for channel in hub.channels:
         if channel.info.page is not None:
             url = f"http://{shown}:{port}/hooks/{channel.organisation}/{channel.id}"
-            lines.append(f"  To try it    {url}/{channel.info.page}")
+            lines.append(f"  {channel.info.page_label or channel.name}: {url}/{channel.info.page}")
     lines.extend(
-        f'  Channel "{failed.id}" is off: {"; ".join(failed.problems)}'
-        for failed in hub.channels.all_failed
+        f'  {failed.role.capitalize()} "{failed.id}" is off: {"; ".join(failed.problems)}'
+        for failed in (*hub.channels.all_failed, *hub.assistants.all_failed)
     )
     sys.stdout.write("\n".join(["", *lines, "", ""]))
     sys.stdout.flush()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -16,12 +13,16 @@ from sqlalchemy import Connection
 
 from hub.app.errors import StartupError
 from hub.config import HubConfig
-from hub.edge.sessions import SHORTEST_PASSWORD, hash_password
+from hub.edge.sessions import hash_password
 from hub.flow.host import now_ms
-from hub.plugin import Secret
-from hub.rules.rights import READY_ROLES
+from hub.flow.people import People
+from hub.rules.rights import READY_ROLES, SUPER_USER, SYSTEM
+from hub.rules.sign_in import check_password
+from hub.rules.states import Refusal
 from hub.store import tables as t
 from hub.store.ids import Ids
+from hub.store.people import organisations
+from hub.store.roles import add_member
 
 DEFAULT_ADMIN = "admin@localhost"
 _encode = msgspec.json.Encoder().encode
@@ -64,18 +65,9 @@ def ensure_organisations(connection: Connection, ids: Ids, config: HubConfig) ->
             id_ = ids.new()
             row = {"id": id_, "slug": organisation.slug, "created_at": now, **values}
             connection.execute(sa.insert(t.organisations), [row])
-            roles = [
-                {
-                    "id": ids.new(),
-                    "organisation_id": id_,
-                    "name": name,
-                    "capabilities": _encode(sorted(capabilities)).decode(),
-                    "channel_ids": None,
-                    "created_at": now,
-                }
-                for name, capabilities in READY_ROLES.items()
-            ]
-            connection.execute(sa.insert(t.roles), roles)
+            connection.execute(
+                sa.insert(t.roles), [_ready_role(ids, id_, name, now) for name in READY_ROLES]
+            )
         else:
             connection.execute(
                 sa.update(t.organisations).where(t.organisations.c.id == id_).values(**values)
@@ -84,21 +76,48 @@ def ensure_organisations(connection: Connection, ids: Ids, config: HubConfig) ->
     return found
 
 
+def ensure_super_users(connection: Connection, ids: Ids, people: People) -> None:
+    """Every organisation has the role of Super Users, and each of them is a member with it."""
+    roles = t.roles.c
+    there = set(
+        connection.scalars(sa.select(roles.organisation_id).where(roles.ready == SUPER_USER))
+    )
+    users = list(connection.scalars(sa.select(t.users.c.id).where(t.users.c.super_user)))
+    for organisation in organisations(connection):
+        if organisation.id not in there:
+            row = _ready_role(ids, organisation.id, SUPER_USER, now_ms())
+            connection.execute(sa.insert(t.roles), [row])
+        people.ensure_super_users(connection, organisation, users, SYSTEM)
+
+
+def _ready_role(ids: Ids, organisation_id: int, name: str, now: int) -> dict[str, Any]:
+    return {
+        "id": ids.new(),
+        "organisation_id": organisation_id,
+        "name": name,
+        "capabilities": _encode(sorted(READY_ROLES[name])).decode(),
+        "channel_ids": None,
+        "created_at": now,
+        "ready": name,
+    }
+
+
 def ensure_admin(
-    connection: Connection, ids: Ids, organisations: Mapping[str, int], environ: Mapping[str, str]
+    connection: Connection, ids: Ids, slugs: Mapping[str, int], environ: Mapping[str, str]
 ) -> FirstAdmin | None:
     """A first admin, in every organisation, if there is no user at all."""
     if connection.execute(sa.select(t.users.c.id).limit(1)).first() is not None:
         return None
     email = (environ.get("HUB_ADMIN_EMAIL") or DEFAULT_ADMIN).strip().lower()
     given = environ.get("HUB_ADMIN_PASSWORD") or None
-    if given is not None and len(given) < SHORTEST_PASSWORD:
-        raise StartupError(
-            f"HUB_ADMIN_PASSWORD is too short: {SHORTEST_PASSWORD} characters at least"
-        )
+    if given is not None:
+        try:
+            check_password(given, "HUB_ADMIN_PASSWORD", email)
+        except Refusal as refusal:
+            raise StartupError(f"HUB_ADMIN_PASSWORD: {refusal.detail}") from None
     password = given or new_password()
     user_id = insert_user(connection, ids, email, "Admin", password, one_time=given is None)
-    for organisation_id in organisations.values():
+    for organisation_id in slugs.values():
         insert_member(connection, ids, user_id, organisation_id, "Admin")
     return FirstAdmin(email, None if given else password)
 
@@ -123,8 +142,8 @@ def insert_user(
 
 def insert_member(
     connection: Connection, ids: Ids, user_id: int, organisation_id: int, role: str
-) -> None:
-    """Make a user a member. Raises ``StartupError`` for a role that does not exist."""
+) -> int:
+    """Make a user a member; the member's id. Raises ``StartupError`` for a role that is none."""
     roles = t.roles.c
     role_id = connection.execute(
         sa.select(roles.id).where(roles.organisation_id == organisation_id, roles.name == role)
@@ -134,44 +153,12 @@ def insert_member(
             sa.select(roles.name).where(roles.organisation_id == organisation_id)
         )
         raise StartupError(f'there is no role "{role}"; there are: {", ".join(sorted(known))}')
-    row = {
-        "id": ids.new(),
-        "organisation_id": organisation_id,
-        "user_id": user_id,
-        "role_id": role_id,
-        "created_at": now_ms(),
-        "deactivated_at": None,
-    }
-    connection.execute(sa.insert(t.members), [row])
+    id_ = ids.new()
+    add_member(connection, id_, organisation_id, user_id, role_id, now_ms())
+    return id_
 
 
 def new_password() -> str:
     """A password that can be read out: four groups of letters and digits."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
-
-
-def secret_key(config: HubConfig) -> Secret:
-    """What links are signed with: the configured one, or one made once and kept in the data
-    folder, readable to the hub's own user only."""
-    if config.hub.secret_key is not None:
-        return config.hub.secret_key
-    path = config.hub.data / "secret_key"
-    if not path.exists():
-        _make_key(path)
-    return Secret(path.read_text(encoding="ascii").strip())
-
-
-def _make_key(path: Path) -> None:
-    """Whole or not at all: half a key, or none, would sign what anybody can forge. Of two
-    processes that start together one makes it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)  # readable to its owner only
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        Path(temporary).unlink()

@@ -78,22 +78,77 @@ def _check(options: argparse.Namespace) -> int:
     source = config.path or "There is no hub.toml, and the configuration by default"
     count = len(config.channels)
     print(f"{source} is fine: {count} channel{'' if count == 1 else 's'}.")
-    return 0
+    if not options.providers:
+        return 0
+    report = app.check_providers(config)
+    print(f"\n{report}")
+    return EXIT_FAILED if report.wrong else 0
 
 
 def _add_user(options: argparse.Namespace) -> int:
     config = _load(options)
-    slugs = [organisation.slug for organisation in config.organisations]
-    organisation = options.organisation or (slugs[0] if len(slugs) == 1 else None)
-    if organisation is None:
-        print(f"hub: name one with --organisation: {', '.join(slugs)}", file=sys.stderr)
-        return EXIT_MISTAKES
+    organisation = None if options.super_user else _organisation(config, options)
     given = _given_password(options)
     name = options.name or options.email
     made = app.add_user(config, options.email, name, organisation, options.role, given)
-    print(f"Added {options.email} to {organisation} as {options.role}.")
+    if organisation is None:
+        print(f"Added {options.email} as a Super User of every organisation.")
+    else:
+        print(f"Added {options.email} to {organisation} as {options.role}.")
     if given is None:
         print(f"One-time password: {made}")
+    return 0
+
+
+def _organisation(config: HubConfig, options: argparse.Namespace) -> str:
+    """The one that is meant."""
+    slugs = [organisation.slug for organisation in config.organisations]
+    organisation = options.organisation or (slugs[0] if len(slugs) == 1 else None)
+    if organisation is None:
+        raise Mistakes(f"hub: name one with --organisation: {', '.join(slugs)}")
+    return organisation
+
+
+def _list_users(options: argparse.Namespace) -> int:
+    for user in app.list_users(_load(options)):
+        print(user)
+    return 0
+
+
+def _super_user(options: argparse.Namespace) -> int:
+    config = _load(options)
+    if not options.revoke:
+        app.make_super_user(config, options.email)
+        print(f"{options.email} is a Super User.")
+        return 0
+    organisation = _organisation(config, options)
+    app.unmake_super_user(config, options.email, organisation, options.role)
+    print(f"{options.email} is a member of {organisation} as {options.role}, and no Super User.")
+    return 0
+
+
+def _make_token(options: argparse.Namespace) -> int:
+    config = _load(options)
+    token = app.make_token(
+        config,
+        options.email,
+        name=options.name,
+        organisation=_organisation(config, options),
+        capabilities=options.can,
+        days=options.days,
+    )
+    print(token)
+    return 0
+
+
+def _list_tokens(options: argparse.Namespace) -> int:
+    print("\n".join(app.list_tokens(_load(options))))
+    return 0
+
+
+def _revoke_token(options: argparse.Namespace) -> int:
+    app.revoke_token(_load(options), options.id)
+    print(f"Token {options.id} is revoked.")
     return 0
 
 
@@ -101,6 +156,14 @@ def _set_password(options: argparse.Namespace) -> int:
     given = _given_password(options)
     made = app.set_password(_load(options), options.email, given)
     print(f"One-time password: {made}" if given is None else f"Password of {options.email} set.")
+    return 0
+
+
+def _reset_user(options: argparse.Namespace) -> int:
+    link = app.reset_user(_load(options), options.email, second_factor=options.second_factor)
+    if options.second_factor:
+        print(f"{options.email} has no second factor any more.")
+    print(f"Within an hour {options.email} may choose a new password, once, at {link}")
     return 0
 
 
@@ -167,6 +230,21 @@ def _drop_aside(options: argparse.Namespace) -> int:
     return EXIT_FAILED if report.failed else 0
 
 
+def _verify_audit(options: argparse.Namespace) -> int:
+    config = _load(options)
+    # A mark is one organisation's.
+    named = options.organisation if options.since is None else _organisation(config, options)
+    report = app.verify_audit(config, named, options.since)
+    print(report)
+    return 0 if report.whole else EXIT_FAILED
+
+
+def _replace_key(options: argparse.Namespace) -> int:
+    report = app.replace_key(_load(options))
+    print(report)
+    return EXIT_FAILED if any(report.lost.values()) else 0
+
+
 def _openapi(options: argparse.Namespace) -> int:
     document = app.openapi()
     if options.output is None:
@@ -184,6 +262,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": _check,
     "user add": _add_user,
     "user password": _set_password,
+    "user reset": _reset_user,
+    "user list": _list_users,
+    "user super": _super_user,
+    "token make": _make_token,
+    "token list": _list_tokens,
+    "token revoke": _revoke_token,
     "plugin list": _list_plugins,
     "plugin test": _test_plugin,
     "plugin record": _record,
@@ -191,5 +275,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "parked list": _list_aside,
     "parked retry": _retry_aside,
     "parked drop": _drop_aside,
+    "audit verify": _verify_audit,
+    "keys replace": _replace_key,
     "openapi": _openapi,
 }

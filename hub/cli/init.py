@@ -22,9 +22,16 @@ TEMPLATE = """\
 # Needed only when several processes serve one database.
 # redis = "redis://localhost:6379/0"
 # secret_key = { file = "secret-key" }        # at least 32 characters, the same for all of them
+# accepted_secret_keys = [{ file = "former-secret-key" }]   # only while it is replaced: `hub keys`
 
 # host = "127.0.0.1"
 # port = 8000
+
+# Reverse proxies in front of the hub: what these say of who asks (X-Forwarded-For) is believed.
+# trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+
+# How often one session, one token, or one address without either may ask the API; 0: no limit.
+# requests_a_minute = 6000
 
 # The mail server for what is no conversation: invitations, forgotten passwords.
 # [notices]
@@ -40,16 +47,44 @@ TEMPLATE = """\
 # channel = "sms-support"
 # from = "+15550100000"                       # one of the channel's own numbers; else its first
 
+# A provider that people sign in with, by OpenID Connect. It sends them back to
+# {public_url}/sign-in/company/back. Without organisation and role only who is invited comes in.
+# [[sign_in]]
+# id = "company"
+# issuer = "https://accounts.example.com"
+# client_id = "hub"
+# client_secret = { env = "SIGN_IN_SECRET" }
+# label = "Sign in with Example"
+# email_domains = ["example.com"]
+# organisation = "main"
+# role = "User SMS"
+
 [[organisations]]
 slug = "main"
 name = "Main"
 time_zone = "UTC"                             # a name such as "Europe/London"
 
-# A phone on a page, to try the hub with. It reaches nobody; take it out before real channels.
+# A phone on a page, to try the hub with: texts, WhatsApp, calls and email. They reach nobody; take
+# them out before real channels.
 [[channels]]
 id = "simulator"
 organisation = "main"
 plugin = "simulator"
+
+[[channels]]
+id = "simulator-whatsapp"
+organisation = "main"
+plugin = "simulator-whatsapp"
+
+[[channels]]
+id = "simulator-calls"
+organisation = "main"
+plugin = "simulator-calls"
+
+[[channels]]
+id = "simulator-email"
+organisation = "main"
+plugin = "simulator-email"
 
 # [[channels]]
 # id = "sms-support"

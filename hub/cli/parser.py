@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # argparse has no public name for it
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    """Where commands are added to."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,11 +44,15 @@ def build_parser() -> argparse.ArgumentParser:
     initialise = add("init", "Write a commented configuration to start from.")
     initialise.add_argument("file", nargs="?", type=Path, default=Path("hub.toml"))
 
-    add("check", "Say everything that is wrong with the configuration.", configured)
-    _add_user(commands, configured)
-    plugin = add("plugin", "Plugins: installed, new, under test.").add_subparsers(
-        dest="subcommand", metavar="command", required=True
+    check = add("check", "Say everything that is wrong with the configuration.", configured)
+    check.add_argument(
+        "--providers",
+        action="store_true",
+        help="ask each provider, too, whether credentials and webhook addresses are right",
     )
+    _add_user(commands, configured)
+    _add_token(commands, configured)
+    plugin = _group(commands, "plugin", "Plugins: installed, new, under test.")
     plugin.add_parser("list", help="installed plugins", parents=[configured])
     _add_plugin_new(plugin)
     _add_plugin_test(plugin)
@@ -55,22 +64,26 @@ def build_parser() -> argparse.ArgumentParser:
     replay.add_argument("--delivery", metavar="ID", help="only this delivery")
 
     _add_parked(commands, configured)
+    _add_audit(commands, configured)
+    _add_keys(commands, configured)
     openapi = add("openapi", "Print the OpenAPI document of the HTTP API.")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="write it there instead")
     return parser
 
 
-def _add_plugin_new(
-    plugin: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-) -> None:
+def _group(commands: Commands, name: str, help_: str) -> Commands:
+    """A command that is nothing without a second one; that ends up in ``subcommand``."""
+    group = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
+    return group.add_subparsers(dest="subcommand", metavar="command", required=True)
+
+
+def _add_plugin_new(plugin: Commands) -> None:
     help_ = "Write a package to start a channel from."
     new = plugin.add_parser("new", help=help_, description=help_, allow_abbrev=False)
     new.add_argument("name", metavar="NAME", help="what hub.toml calls it, such as acme-chat")
 
 
-def _add_plugin_test(
-    plugin: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-) -> None:
+def _add_plugin_test(plugin: Commands) -> None:
     help_ = "Run the conformance suite on a plugin."
     test = plugin.add_parser("test", help=help_, description=help_, allow_abbrev=False)
     test.add_argument("target", metavar="package:Class")
@@ -87,10 +100,7 @@ def _add_plugin_test(
     test.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
 
 
-def _add_plugin_record(
-    plugin: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-    configured: argparse.ArgumentParser,
-) -> None:
+def _add_plugin_record(plugin: Commands, configured: argparse.ArgumentParser) -> None:
     help_ = "Make cases of the conformance suite of what a channel has received."
     record = plugin.add_parser(
         "record", help=help_, description=help_, parents=[configured], allow_abbrev=False
@@ -108,13 +118,8 @@ def _add_plugin_record(
     )
 
 
-def _add_user(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-    configured: argparse.ArgumentParser,
-) -> None:
-    help_ = "Add a person, or set a password."
-    user = commands.add_parser("user", help=help_, description=help_, allow_abbrev=False)
-    actions = user.add_subparsers(dest="subcommand", metavar="command", required=True)
+def _add_user(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    actions = _group(commands, "user", "Add a person, or set a password.")
     password = argparse.ArgumentParser(add_help=False)
     password.add_argument("email")
     password.add_argument(
@@ -128,16 +133,54 @@ def _add_user(
     adding.add_argument("--name", help="what colleagues see (default: the email address)")
     adding.add_argument("--organisation", metavar="SLUG", help="needed if there are several")
     adding.add_argument("--role", default="User SMS", help="(default: User SMS)")
+    adding.add_argument(
+        "--super-user", action="store_true", help="of every organisation, now and later"
+    )
+    actions.add_parser("list", help="everybody, and where they are members", parents=[configured])
+    superior = actions.add_parser(
+        "super", help="make a person a Super User of every organisation", parents=[configured]
+    )
+    superior.add_argument("email")
+    superior.add_argument(
+        "--revoke", action="store_true", help="they are one no more, and stay in one organisation"
+    )
+    superior.add_argument("--organisation", metavar="SLUG", help="where they stay")
+    superior.add_argument(
+        "--role", default="User SMS", help="what they are there (default: User SMS)"
+    )
     actions.add_parser("password", help="set a person's password", parents=[configured, password])
+    reset = actions.add_parser(
+        "reset", help="print a link to choose a new password with", parents=[configured]
+    )
+    reset.add_argument("email")
+    reset.add_argument(
+        "--second-factor", action="store_true", help="take away their second factor as well"
+    )
 
 
-def _add_parked(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-    configured: argparse.ArgumentParser,
-) -> None:
-    help_ = "Background work that failed too often and was put aside."
-    parked = commands.add_parser("parked", help=help_, description=help_, allow_abbrev=False)
-    actions = parked.add_subparsers(dest="subcommand", metavar="command", required=True)
+def _add_token(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    actions = _group(commands, "token", "API tokens of members.")
+    make = actions.add_parser(
+        "make", help="make one; it is printed this once", parents=[configured]
+    )
+    make.add_argument("email", help="whose it is")
+    make.add_argument("--name", required=True, help="what it is for")
+    make.add_argument(
+        "--can",
+        action="append",
+        required=True,
+        metavar="CAPABILITY",
+        help="what it may do, such as messages.view; once for each",
+    )
+    make.add_argument("--days", type=_count, metavar="N", help="how long it is good for")
+    make.add_argument("--organisation", metavar="SLUG", help="needed if there are several")
+    actions.add_parser("list", help="all that were not revoked", parents=[configured])
+    revoke = actions.add_parser("revoke", help="end one", parents=[configured])
+    revoke.add_argument("id", metavar="ID", help="as the list shows it")
+
+
+def _add_parked(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    actions = _group(commands, "parked", "Background work that failed too often and was put aside.")
     actions.add_parser(
         "list", help="changes, things due, jobs and notices, with the reason", parents=[configured]
     )
@@ -148,6 +191,32 @@ def _add_parked(
     )
     drop = actions.add_parser("drop", help="forget", parents=[configured])
     drop.add_argument("ids", nargs="+", metavar="ID", help="as the list shows it")
+
+
+def _add_audit(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    actions = _group(commands, "audit", "The log of who changed what.")
+    verify = actions.add_parser(
+        "verify", help="whether a line was changed, put in or taken out", parents=[configured]
+    )
+    verify.add_argument("--organisation", metavar="SLUG", help="only of this organisation")
+    verify.add_argument(
+        "--since",
+        metavar="MARK",
+        help="read on from this line, and see that it is still there: the end that verify printed "
+        "before, such as 17:3f0c…; kept elsewhere it shows a log that was cut short",
+    )
+
+
+def _add_keys(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    actions = _group(commands, "keys", "The secret key, of which all keys of the hub are made.")
+    actions.add_parser(
+        "replace",
+        help="encrypt everything with another one, while the hub runs",
+        description="Make another secret key and encrypt everything with it, while the hub runs. "
+        "What ends it is no harm: run it again. A key that stands in the configuration is replaced "
+        "there first, with the one before in accepted_secret_keys.",
+        parents=[configured],
+    )
 
 
 def _count(text: str) -> int:

@@ -17,10 +17,13 @@ from hub.config.model import (
     MailConfig,
     Organisation,
     PluginConfig,
+    SignInConfig,
     TextsConfig,
 )
+from hub.config.process import SECRET_KEY_LENGTH
 
 __all__ = [
+    "SECRET_KEY_LENGTH",
     "AssistantConfig",
     "ChannelConfig",
     "ConfigError",
@@ -33,6 +36,7 @@ __all__ = [
     "Origin",
     "PluginConfig",
     "Reading",
+    "SignInConfig",
     "TextsConfig",
     "convert_settings",
     "load",

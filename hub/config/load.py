@@ -24,21 +24,25 @@ from hub.config.model import (
 )
 from hub.config.process import hub_section
 from hub.config.references import References, replace_references, withhold
+from hub.config.sign_in import sign_in_sections
 from hub.config.texts import text_sections
 
 DEFAULT_FILE = "hub.toml"
 DEFAULT_ORGANISATION = Organisation(slug="main", name="Main", time_zone="UTC")
-DEFAULT_CHANNEL = ChannelConfig(
-    id="simulator",
-    organisation=DEFAULT_ORGANISATION.slug,
-    plugin="simulator",
-    enabled=True,
-    name=None,
-    settings={},
-    origin=Origin(path="defaults", where='channel "simulator"'),
+DEFAULT_CHANNELS = tuple(
+    ChannelConfig(
+        id=simulator,
+        organisation=DEFAULT_ORGANISATION.slug,
+        plugin=simulator,
+        enabled=True,
+        name=None,
+        settings={},
+        origin=Origin(path="defaults", where=f'channel "{simulator}"'),
+    )
+    for simulator in ("simulator", "simulator-whatsapp", "simulator-calls", "simulator-email")
 )
 
-_SECTIONS = ("hub", "notices", "organisations", "channels", "assistants", "extensions")
+_SECTIONS = ("hub", "notices", "sign_in", "organisations", "channels", "assistants", "extensions")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SLUG_LENGTH = 63
 
@@ -60,6 +64,10 @@ class _PluginTable(Struct, frozen=True):
     allow_hosts: tuple[str, ...] = ()
     api: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class _ChannelTable(_PluginTable, frozen=True):
+    assistant: str | None = None
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -92,7 +100,7 @@ def read(
     port: int | None = None,
 ) -> Reading:
     """Read the file at ``path``, or ``hub.toml`` in the working directory if there is one, or
-    the defaults: SQLite, one organisation, the simulator.
+    the defaults: SQLite, one organisation, the simulators.
 
     ``host`` and ``port`` win over the environment, which wins over the file.
     """
@@ -106,18 +114,21 @@ def read(
     hub = hub_section(document, host, port)
     organisations = tuple(_organisations(document))
     sections = _PluginSections(document, organisations)
-    channels = tuple(sections.read("channels", ChannelConfig))
+    channels = tuple(sections.read("channels", ChannelConfig, _ChannelTable))
     if path is None:
-        channels = (DEFAULT_CHANNEL,)
+        channels = DEFAULT_CHANNELS
+    assistants = tuple(sections.read("assistants", AssistantConfig))
+    _check_assistants(document, channels, assistants)
     slugs = [organisation.slug for organisation in organisations]
     config = HubConfig(
         path=path,
         hub=hub,
         mail=mail_section(document),
         texts=tuple(text_sections(document, slugs, channels)),
+        sign_in=tuple(sign_in_sections(document, slugs)),
         organisations=organisations,
         channels=channels,
-        assistants=tuple(sections.read("assistants", AssistantConfig)),
+        assistants=assistants,
         extensions=tuple(sections.read("extensions", ExtensionConfig)),
     )
     return Reading(config=config, errors=document.errors)
@@ -153,20 +164,28 @@ class _PluginSections:
         self._slugs = [organisation.slug for organisation in organisations]
         self._taken: dict[tuple[str, str], Origin] = {}
 
-    def read(self, section: str, config_type: type[P]) -> Iterator[P]:
+    def read(
+        self, section: str, config_type: type[P], table_type: type[_PluginTable] = _PluginTable
+    ) -> Iterator[P]:
         for raw, origin in self._document.tables(section, section.removesuffix("s"), "id"):
-            config = self._one(raw, origin, config_type)
+            config = self._one(raw, origin, config_type, table_type)
             if config is not None:
                 yield config
 
-    def _one(self, raw: dict[str, Any], origin: Origin, config_type: type[P]) -> P | None:
+    def _one(
+        self,
+        raw: dict[str, Any],
+        origin: Origin,
+        config_type: type[P],
+        table_type: type[_PluginTable],
+    ) -> P | None:
         report = self._document.report_to(origin)
         resolved = self._resolve(raw, report)
         settings: dict[str, Any] = {}
         if isinstance(resolved.get("settings"), dict):
             # What they must be is for the plugin to say; here they need only be a table.
             settings = resolved.pop("settings")
-        table = salvage(_PluginTable, resolved, report)
+        table = salvage(table_type, resolved, report)
         if table is None or not _check_slug(table.id, "id", report):
             return None
         organisation = self._organisation(table, report)
@@ -176,6 +195,7 @@ class _PluginSections:
             report(("id",), f"already used in this organisation on {_line(other)}")
             return None
         self._taken[organisation, table.id] = origin
+        more = {"assistant": table.assistant} if isinstance(table, _ChannelTable) else {}
         return config_type(
             id=table.id,
             organisation=organisation,
@@ -186,6 +206,7 @@ class _PluginSections:
             api=table.api,
             settings=settings,
             origin=origin,
+            **more,
         )
 
     def _resolve(self, raw: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -206,6 +227,25 @@ class _PluginSections:
             hint = did_you_mean(given, self._slugs)
             report(("organisation",), f"no [[organisations]] has this slug{hint}")
         return None
+
+
+def _check_assistants(
+    document: Document,
+    channels: tuple[ChannelConfig, ...],
+    assistants: tuple[AssistantConfig, ...],
+) -> None:
+    """What a channel names has to be there, and switched on."""
+    for channel in channels:
+        named = channel.assistant
+        if named is None or not channel.enabled:
+            continue
+        own = {one.id: one for one in assistants if one.organisation == channel.organisation}
+        report = document.report_to(channel.origin)
+        if named not in own:
+            hint = did_you_mean(named, own)
+            report(("assistant",), f"no [[assistants]] of this organisation has this id{hint}")
+        elif not own[named].enabled:
+            report(("assistant",), "this assistant is switched off")
 
 
 def _check_slug(slug: str, key: str, report: Report) -> bool:

@@ -25,8 +25,16 @@ class HubSection(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     secret_key: Secret | None
-    """Signs links to media. Without one the hub makes its own and keeps it in ``data``; several
+    """Of it all keys are made. Without one the hub makes its own and keeps it in ``data``; several
     processes that share no ``data`` need the same one here."""
+    accepted_secret_keys: tuple[Secret, ...] = ()
+    """What is there is read with these as well, while ``secret_key`` is replaced."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of reverse proxies: from these alone ``X-Forwarded-For`` and
+    ``X-Forwarded-Proto`` are believed."""
+    requests_a_minute: int = 6000
+    """Requests to the API by one session, one token, or one network address that shows neither;
+    0: as many as come."""
 
 
 class MailConfig(Struct, frozen=True, kw_only=True):
@@ -54,6 +62,26 @@ class TextsConfig(Struct, frozen=True, kw_only=True):
     """``from``: one of the channel's own addresses; its first one otherwise."""
     origin: Origin
     """Places mistakes that only the channel's plugin can tell."""
+
+
+class SignInConfig(Struct, frozen=True, kw_only=True):
+    """``[[sign_in]]``: a provider that people sign in with, by OpenID Connect."""
+
+    id: str
+    """Part of the address that the provider sends them back to: ``/sign-in/{id}/back``."""
+    issuer: str
+    client_id: str
+    client_secret: Secret
+    label: str
+    """What the button says."""
+    email_domains: tuple[str, ...] = ()
+    """Who is let in; empty: whoever the provider knows."""
+    organisation: str | None = None
+    """Where who is not known becomes a member, with ``role``; ``None``: only who is invited, or has
+    an account, comes in."""
+    role: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    """Names of private hosts that the provider's own addresses may name besides the issuer's."""
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
@@ -91,6 +119,10 @@ class PluginConfig(Struct, frozen=True, kw_only=True):
 class ChannelConfig(PluginConfig, frozen=True, kw_only=True):
     """``[[channels]]``."""
 
+    assistant: str | None = None
+    """The id of an assistant of the same organisation that is switched on: it is asked what the
+    channel asks by ``ctx.ask``."""
+
 
 class AssistantConfig(PluginConfig, frozen=True, kw_only=True):
     """``[[assistants]]``."""
@@ -108,6 +140,7 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     hub: HubSection
     mail: MailConfig | None = None
     texts: tuple[TextsConfig, ...] = ()
+    sign_in: tuple[SignInConfig, ...] = ()
     organisations: tuple[Organisation, ...]
     channels: tuple[ChannelConfig, ...]
     assistants: tuple[AssistantConfig, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -37,6 +38,9 @@ class _Table(Struct, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     secret_key: Secret | None = None
+    accepted_secret_keys: tuple[Secret, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    requests_a_minute: Annotated[int, Meta(ge=0, le=10_000_000)] = 6000
 
 
 def hub_section(document: Document, host: str | None, port: int | None) -> HubSection:
@@ -70,6 +74,19 @@ def hub_section(document: Document, host: str | None, port: int | None) -> HubSe
     public_url = checked("public_url", urls.public_url, found.public_url)
     if found.secret_key is not None and len(found.secret_key.reveal()) < SECRET_KEY_LENGTH:
         report(("secret_key",), f"expected at least {SECRET_KEY_LENGTH} characters")
+    for number, secret in enumerate(found.accepted_secret_keys):
+        if len(secret.reveal()) < SECRET_KEY_LENGTH:
+            report(
+                ("accepted_secret_keys", number),
+                f"expected at least {SECRET_KEY_LENGTH} characters",
+            )
+    if found.accepted_secret_keys and found.secret_key is None:
+        report(("accepted_secret_keys",), "is of use only beside a secret_key")
+    for number, text in enumerate(found.trusted_proxies):
+        try:
+            ip_network(text)
+        except ValueError as error:
+            report(("trusted_proxies", number), f"expected an address or a network: {error}")
     host = host or found.host
     port = found.port if port is None else port
     return HubSection(
@@ -80,6 +97,9 @@ def hub_section(document: Document, host: str | None, port: int | None) -> HubSe
         host=host,
         port=port,
         secret_key=found.secret_key,
+        accepted_secret_keys=found.accepted_secret_keys,
+        trusted_proxies=found.trusted_proxies,
+        requests_a_minute=found.requests_a_minute,
     )
 
 

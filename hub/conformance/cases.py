@@ -17,9 +17,11 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import Struct, field
 
-from hub.plugin import Capabilities, Delivery, Item, MediaRef, Outbound
+from hub.plugin import CallFacts, Capabilities, Delivery, FetchRef, Item, MediaRef, Outbound
+from hub.plugin.kit import conversations
+from hub.plugin.kit.conversations import Conversation
 from hub.plugin.kit.html import clean
-from hub.plugin.kit.recorded import NOW, Exchange
+from hub.plugin.kit.recorded import NOW, Asked, Exchange
 from hub.plugin.types import SafeHtml, Source
 
 T = TypeVar("T")
@@ -27,6 +29,10 @@ Sign = Callable[[Delivery, Any], Delivery]
 
 PUBLIC = "https://hub.example"
 NOTHING = "conformance.toml"
+CONVERSATIONS = "connections.txt"
+FETCHED = "fetched.http"
+"""In place of ``request.http``: what the hook ``fetch`` brought, which proves nothing."""
+DOCUMENTS = "documents.json"
 
 
 class CasesError(Exception):
@@ -40,14 +46,25 @@ class Refused(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     change: dict[str, Any]
 
 
+class Older(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings as they were written for the plugin API ``api`` (``was``), and what
+    ``migrate_settings`` makes of them (``becomes``)."""
+
+    api: str
+    was: dict[str, Any]
+    becomes: dict[str, Any]
+
+
 class SettingsCases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[settings]``: ``valid`` ones; ``invalid`` ones; while a secret is being replaced
-    (``rotating``), and afterwards (``rotated``), as changes of the valid ones."""
+    (``rotating``), and afterwards (``rotated``), as changes of the valid ones; and ``older``
+    ones, of earlier versions."""
 
     valid: dict[str, Any]
     invalid: tuple[Refused, ...] = ()
     rotating: dict[str, Any] | None = None
     rotated: dict[str, Any] | None = None
+    older: tuple[Older, ...] = ()
 
 
 class ExpectedFailure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +102,8 @@ class IngestCase(Struct, frozen=True, kw_only=True):
 class SendCase(Struct, frozen=True, kw_only=True):
     """A message to send (or to look for), what the provider is asked and answers, and what is
     expected: ``accepted``, ``reconciled`` or ``error``. ``kv``: what the channel kept before;
-    ``files``: the bytes that its attachments have, by their ids."""
+    ``files``: the bytes that its attachments have, by their ids; ``item``: what its wire form is
+    rendered from, where that is more than words and files (a template)."""
 
     name: str
     message: Outbound
@@ -93,16 +111,21 @@ class SendCase(Struct, frozen=True, kw_only=True):
     expect: dict[str, Any]
     kv: dict[str, str] = field(default_factory=dict[str, str])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    item: Item | None = None
+    conversations: tuple[Conversation, ...] = ()
 
 
 class AskCase(Struct, frozen=True, kw_only=True):
-    """A file to fetch (``ref``) or a health to find out, what the provider is asked and answers,
-    and what is expected: ``fetched``, ``health`` or ``error``."""
+    """A hook that asks the provider: what it is given, by the names of its arguments; what the
+    provider and the assistant are asked and answer; and what is expected of it: ``fetched``,
+    ``health``, ``templates``, ``delivery``, ``reply``, ``deliveries``, ``emitted`` or ``error``."""
 
     name: str
     exchanges: tuple[Exchange, ...]
     expect: dict[str, Any]
-    ref: MediaRef | None = None
+    given: dict[str, Any] = field(default_factory=dict[str, Any])
+    conversations: tuple[Conversation, ...] = ()
+    asked: tuple[Asked, ...] = ()
 
 
 class RenderCase(Struct, frozen=True, kw_only=True):
@@ -114,17 +137,27 @@ class RenderCase(Struct, frozen=True, kw_only=True):
 
 
 class Cases(Struct, frozen=True, kw_only=True):
-    """Everything of a folder. ``digest`` names its content."""
+    """Everything of a folder. ``sign`` signs as the provider does; ``forge`` with a key that is not
+    the provider's, where the keys are no secrets of the settings. ``documents``: the certificates
+    and key sets that signatures are checked by, by their addresses. ``digest`` names the folder's
+    content."""
 
     conformance: Conformance
     sign: Sign | None = None
+    forge: Sign | None = None
     ingest: tuple[IngestCase, ...] = ()
     vectors: tuple[IngestCase, ...] = ()
     send: tuple[SendCase, ...] = ()
     reconcile: tuple[SendCase, ...] = ()
     media: tuple[AskCase, ...] = ()
     health: tuple[AskCase, ...] = ()
+    templates: tuple[AskCase, ...] = ()
+    fetch: tuple[AskCase, ...] = ()
+    answer: tuple[AskCase, ...] = ()
+    poll: tuple[AskCase, ...] = ()
+    listen: tuple[AskCase, ...] = ()
     render: tuple[RenderCase, ...] = ()
+    documents: dict[str, bytes] = field(default_factory=dict[str, bytes])
     provenance: dict[str, Any] = field(default_factory=dict[str, Any])
     digest: str = ""
 
@@ -157,16 +190,24 @@ class _Reader:
         conformance = self._toml(NOTHING, Conformance)
         provenance = self._toml("provenance.toml", dict[str, Any])
         self._provenance = provenance or {}
+        sign, forge = self._sign()
         cases = Cases(
             conformance=conformance or NO_CASES.conformance,
-            sign=self._sign(),
+            sign=sign,
+            forge=forge,
             ingest=self._each("ingest", self._ingest),
             vectors=self._each("vectors", self._ingest),
             send=self._each("send", self._send),
             reconcile=self._each("reconcile", self._send),
             media=self._each("media", self._ask),
             health=self._each("health", self._ask),
+            templates=self._each("templates", self._ask),
+            fetch=self._each("fetch", self._ask),
+            answer=self._each("answer", self._ask),
+            poll=self._each("poll", self._ask),
+            listen=self._each("listen", self._ask),
             render=self._each("render", self._render),
+            documents=self._documents(),
             provenance=self._provenance,
             digest=digest_of(self._folder),
         )
@@ -191,10 +232,10 @@ class _Reader:
             self._problem(name, str(error))
         return None
 
-    def _sign(self) -> Sign | None:
+    def _sign(self) -> tuple[Sign | None, Sign | None]:
         path = self._folder / "sign.py"
         if not path.is_file():
-            return None
+            return None, None
         spec = importlib.util.spec_from_file_location(f"cases_sign_{abs(hash(path))}", path)
         if spec is None or spec.loader is None:
             raise ImportError(str(path))
@@ -203,12 +244,30 @@ class _Reader:
             spec.loader.exec_module(module)
         except Exception as error:  # noqa: BLE001 — whatever the author's code raises
             self._problem("sign.py", f"{type(error).__name__}: {error}")
-            return None
+            return None, None
         sign = getattr(module, "sign", None)
         if not callable(sign):
             self._problem("sign.py", "has no function sign(delivery, settings)")
-            return None
-        return cast("Sign", sign)
+            return None, None
+        return cast("Sign", sign), cast("Sign | None", getattr(module, "forge", None))
+
+    def _documents(self) -> dict[str, bytes]:
+        """What lies at the addresses that ``documents.json`` names, each with a file here."""
+        path = self._folder / DOCUMENTS
+        if not path.is_file():
+            return {}
+        found: dict[str, bytes] = {}
+        try:
+            named = _decoded(path, dict[str, str])
+        except ValueError as error:
+            self._problem(DOCUMENTS, str(error).removeprefix(f"{DOCUMENTS}: "))
+            return {}
+        for url, name in named.items():
+            try:
+                found[url] = (self._folder / name).read_bytes()
+            except OSError as error:
+                self._problem(DOCUMENTS, f"{url}: {name}: {error.strerror}")
+        return found
 
     def _each(self, kind: str, read: Callable[[Path, str], T]) -> tuple[T, ...]:
         return tuple(self._all(kind, read))
@@ -240,9 +299,12 @@ class _Reader:
         return expect
 
     def _ingest(self, folder: Path, kind: str) -> IngestCase:
-        delivery = _request((folder / "request.http").read_bytes())
+        fetched = (folder / FETCHED).is_file()
+        delivery = _request((folder / (FETCHED if fetched else "request.http")).read_bytes())
         delivery = msgspec.structs.replace(
-            delivery, source=self._source, received_at=self._received(kind, folder.name)
+            delivery,
+            source="fetch" if fetched else self._source,
+            received_at=self._received(kind, folder.name),
         )
         expect = self._expect(folder, "events", "ignored", "reply", "error")
         return IngestCase(
@@ -263,7 +325,7 @@ class _Reader:
     def _send(self, folder: Path, kind: str) -> SendCase:
         message = _decoded(folder / "message.json", Outbound)
         exchanges = _exchanges(folder)
-        kept = folder / "kv.json"
+        kept, item = folder / "kv.json", folder / "item.json"
         return SendCase(
             name=f"{kind}/{folder.name}",
             message=message,
@@ -273,15 +335,26 @@ class _Reader:
             ),
             kv=_decoded(kept, dict[str, str]) if kept.is_file() else {},
             files={path.name: path.read_bytes() for path in folder.glob("files/*")},
+            item=_decoded(item, Item) if item.is_file() else None,
+            conversations=_conversations(folder),
         )
 
     def _ask(self, folder: Path, kind: str) -> AskCase:
-        wanted = "fetched" if kind == "media" else "health"
+        given: dict[str, Any] = {}
+        if kind in _GIVEN:
+            argument, file, type_ = _GIVEN[kind]
+            given[argument] = _decoded(folder / file, type_)
+        elif kind == "poll":
+            kept = folder / "cursor.json"
+            given["cursor"] = _decoded(kept, str) if kept.is_file() else None
+        needs_none = kind == "answer" and not (folder / "exchange.jsonl").is_file()
         return AskCase(
             name=f"{kind}/{folder.name}",
-            exchanges=_exchanges(folder),
-            expect=self._expect(folder, wanted, "error", "reason", "retry_after"),
-            ref=_decoded(folder / "ref.json", MediaRef) if kind == "media" else None,
+            exchanges=() if needs_none else _exchanges(folder),
+            expect=self._expect(folder, *_EXPECTED[kind], "error", "reason", "retry_after"),
+            given=given,
+            conversations=_conversations(folder),
+            asked=_lines(folder / "asked.jsonl", Asked),
         )
 
     def _render(self, folder: Path, kind: str) -> RenderCase:
@@ -307,17 +380,54 @@ def changed(settings: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str,
     return {**settings, **change}
 
 
+_GIVEN: dict[str, tuple[str, str, type]] = {
+    "media": ("ref", "ref.json", MediaRef),
+    "fetch": ("ref", "ref.json", FetchRef),
+    "answer": ("facts", "facts.json", CallFacts),
+}
+_EXPECTED = {
+    "media": ("fetched",),
+    "health": ("health",),
+    "templates": ("templates",),
+    "fetch": ("delivery",),
+    "answer": ("reply",),
+    "poll": ("deliveries", "cursor"),
+    "listen": ("emitted",),
+}
+
+
 def _exchanges(folder: Path) -> tuple[Exchange, ...]:
     """What is asked and answered, in order."""
-    found: list[Exchange] = []
-    lines = (folder / "exchange.jsonl").read_text(encoding="utf-8").splitlines()
+    path = folder / "exchange.jsonl"
+    if (folder / CONVERSATIONS).is_file() and not path.is_file():
+        return ()
+    if not path.is_file():
+        raise FileNotFoundError(2, "is missing", str(path))
+    return _lines(path, Exchange)
+
+
+def _lines(path: Path, kind: type[T]) -> tuple[T, ...]:
+    """One of each line; none of a file that is not there."""
+    found: list[T] = []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                found.append(msgspec.json.decode(line, type=Exchange))
+                found.append(msgspec.json.decode(line, type=kind))
             except msgspec.MsgspecError as error:
-                raise ValueError(f"exchange.jsonl:{number}: {error}") from error
+                raise ValueError(f"{path.name}:{number}: {error}") from error
     return tuple(found)
+
+
+def _conversations(folder: Path) -> tuple[Conversation, ...]:
+    """What is said on connections of line protocols, in order."""
+    path = folder / CONVERSATIONS
+    if not path.is_file():
+        return ()
+    try:
+        return conversations.read(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{CONVERSATIONS}:{error}") from error
 
 
 def _decoded(path: Path, kind: type[T]) -> T:

@@ -19,9 +19,12 @@ VERSION = "1.0"
 Level = Literal["core", "extended"]
 On = Literal[
     "always", "inbound", "outbound", "verifies",
-    "receipts", "media_in", "reconciles", "opt_out", "routes",
+    "receipts", "media_in", "reconciles", "opt_out", "routes", "reply_window", "templates",
+    "calls", "poll", "listen", "threading", "splits", "provider_idempotency", "replay_window",
+    "changes",
 ]  # fmt: skip
-"""What turns a check on: a flag or role of ``INFO.can``."""
+"""What turns a check on: a flag or role of ``INFO.can``; ``changes``: edits, deletes or
+reactions."""
 CORE: frozenset[On] = frozenset({"always", "inbound", "outbound", "verifies"})
 
 
@@ -76,6 +79,10 @@ class Check(Struct, frozen=True, kw_only=True):
             return True
         if self.on == "verifies":
             return info.can.verifies != "none"
+        if self.on in {"poll", "listen"}:
+            return self.on in info.can.inbound
+        if self.on == "changes":
+            return info.can.edits or info.can.deletes or info.can.reactions
         return bool(getattr(info.can, self.on))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from hub.conformance.cases import NO_CASES, CasesError, find_cases, read_cases
+from hub.conformance.check import all_checks
 from hub.conformance.report import Report, report_on, story
 from hub.conformance.run import Result, Suite
 from hub.conformance.subject import Subject, SubjectError, find
@@ -24,6 +25,12 @@ def suite_of(subject: Subject, cases: Path | None, seed: int = 1) -> Suite:
         raise CasesError(f"{cases}: there is no such folder")
     folder = cases or find_cases(Path.cwd())
     read = NO_CASES if folder is None else read_cases(folder, subject.info.can)
+    known = {check.id for check in all_checks()}
+    for expected in read.conformance.expected_failures:
+        if expected.check not in known:
+            raise CasesError(
+                f"{folder}/conformance.toml: expected_failures: there is no check {expected.check}"
+            )
     return Suite(subject=subject, cases=read, seed=seed)
 
 

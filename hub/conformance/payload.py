@@ -19,23 +19,27 @@ Path = tuple[str | int, ...]
 
 
 class Payload(Struct, frozen=True):
-    """The fields of a delivery: those of a JSON body or a form, and those of the query."""
+    """The fields of a delivery: those of a JSON body, a form, or a plain mail (its headers and its
+    text), and those of the query."""
 
     delivery: Delivery
-    kind: Literal["json", "form", "other"]
+    kind: Literal["json", "form", "mail", "other"]
     tree: dict[str, Any]
 
     @classmethod
     def of(cls, delivery: Delivery) -> Payload:
-        """Read by the content type; what is neither form nor JSON has no fields."""
+        """Read by the content type; what is none of these has no fields."""
         query = [list(pair) for pair in parse_qsl(urlsplit(delivery.url).query, True)]
         content = (delivery.header("content-type") or "").lower()
         body: Any = None
-        kind: Literal["json", "form", "other"] = "other"
+        kind: Literal["json", "form", "mail", "other"] = "other"
         try:
             if "x-www-form-urlencoded" in content:
                 body = [list(pair) for pair in parse_qsl(delivery.body.decode(), True)]
                 kind = "form"
+            elif content.startswith("message/rfc822"):
+                body = _read_mail(delivery.body)
+                kind = "mail" if body is not None else "other"
             elif delivery.body:
                 body = json.loads(delivery.body)
                 kind = "json"
@@ -46,8 +50,8 @@ class Payload(Struct, frozen=True):
     def leaves(self) -> Iterator[tuple[Path, Any]]:
         """Every value that holds no others, with its place. Names of a form's fields are none."""
         for path, value in _walk(self.tree, ()):
-            is_pair = path[0] == "query" or self.kind == "form"
-            if not is_pair or path[-1] == 1:
+            is_pair = path[0] == "query" or self.kind in {"form", "mail"}
+            if not is_pair or path[-1] in {1, "text"}:
                 yield path, value
 
     def fields(self) -> Iterator[Path]:
@@ -55,12 +59,18 @@ class Payload(Struct, frozen=True):
         if self.kind == "form":
             yield from (("body", number) for number in range(len(self.tree["body"])))
             return
+        if self.kind == "mail":
+            headers = self.tree["body"]["headers"]
+            yield from (("body", "headers", number) for number in range(len(headers)))
+            return
         yield from (path for path in _members(self.tree["body"], ("body",)))
 
     def name(self, path: Path) -> str:
         """A field in words."""
         if path[0] == "query" or self.kind == "form":
             return str(self.tree[str(path[0])][path[1]][0])
+        if self.kind == "mail":
+            return str(self.get(path)[0])
         return ".".join(map(str, path[1:]))
 
     def get(self, path: Path) -> Any:
@@ -72,14 +82,14 @@ class Payload(Struct, frozen=True):
 
     def put(self, path: Path, value: Any) -> Payload:
         """With another value there."""
-        tree = copy.deepcopy(self.tree)
-        _parent(tree, path)[path[-1]] = value
+        tree, parent = _opened(self.tree, path)
+        parent[path[-1]] = value
         return replace(self, tree=tree)
 
     def without(self, path: Path) -> Payload:
         """Without that field."""
-        tree = copy.deepcopy(self.tree)
-        del _parent(tree, path)[path[-1]]
+        tree, parent = _opened(self.tree, path)
+        del parent[path[-1]]
         return replace(self, tree=tree)
 
     def add(self, name: str, value: Any) -> Payload:
@@ -87,6 +97,8 @@ class Payload(Struct, frozen=True):
         tree = copy.deepcopy(self.tree)
         if self.kind == "form":
             tree["body"].append([name, str(value)])
+        elif self.kind == "mail":
+            tree["body"]["headers"].append([name, str(value)])
         else:
             for table in [*_tables(tree["body"])]:
                 table[name] = value
@@ -99,16 +111,43 @@ class Payload(Struct, frozen=True):
             body = json.dumps(self.tree["body"], ensure_ascii=ascii).encode("utf-8", "replace")
         elif self.kind == "form":
             body = urlencode([tuple(pair) for pair in self.tree["body"]], errors="replace").encode()
+        elif self.kind == "mail":
+            body = _write_mail(self.tree["body"])
         parts = urlsplit(self.delivery.url)
         query = urlencode([tuple(pair) for pair in self.tree["query"]], errors="replace")
         url = urlunsplit(parts._replace(query=query)) if parts.query else self.delivery.url
         return replace(self.delivery, body=body, url=url)
 
 
-def _parent(tree: Any, path: Path) -> Any:
+def _read_mail(body: bytes) -> dict[str, Any] | None:
+    """Headers and text of a mail of one part in UTF-8, line ends as in Python; ``None``: it is
+    put together of several, or encoded."""
+    head, _, text = body.decode().replace("\r\n", "\n").partition("\n\n")
+    headers = [
+        [name, value.strip()]
+        for name, _, value in (line.partition(":") for line in re.split(r"\n(?![ \t])", head))
+    ]
+    said = {name.lower(): value.lower() for name, value in headers}
+    plain = said.get("content-type", "text/plain").startswith("text/plain")
+    if not plain or said.get("content-transfer-encoding", "8bit") not in {"7bit", "8bit"}:
+        return None
+    return {"headers": headers, "text": text}
+
+
+def _write_mail(mail: dict[str, Any]) -> bytes:
+    head = "".join(f"{name}: {value}\n" for name, value in mail["headers"])
+    return f"{head}\n{mail['text']}".encode("utf-8", "replace")
+
+
+def _opened(tree: dict[str, Any], path: Path) -> tuple[dict[str, Any], Any]:
+    """A tree that is another's but for what holds the place, and what holds it: both are copies.
+    The rest is shared: payloads are many, and a tree never changes once it is one's."""
+    made = tree.copy()
+    parent: Any = made
     for step in path[:-1]:
-        tree = tree[step]
-    return tree
+        parent[step] = parent[step].copy()
+        parent = parent[step]
+    return made, parent
 
 
 def _walk(value: Any, at: Path) -> Iterator[tuple[Path, Any]]:

@@ -86,7 +86,7 @@ class Recorder:
         settings: Any,
         looks_secret: Callable[[str], bool],
     ) -> None:
-        stage = Stage(subject, cases, "recording", Guard(), 0)
+        self._stage = stage = Stage(subject, cases, "recording", Guard(), 0)
         public = f"{PUBLIC}/hooks/main/{subject.info.name}"
         ours = stage.settings()
         self._public = public
@@ -119,8 +119,8 @@ class Recorder:
             )
         words = {str(event.get("text")) for event in before.events}
         payload, originals, stayed = await self._replaced(payload, reading, words)
-        payload = await self._without_headers(payload, reading)
         after = await reading.read(payload)
+        payload = await self._without_headers(payload, reading)
         made = payload.make(ascii=False)
         expect = _expected(after)
         came = "\n".join(str(value) for _, value in Payload.of(delivery).leaves()).casefold()
@@ -298,7 +298,16 @@ class Recorder:
                 self._may_stay(one[1], f"the header {one[0]}", set())
         if not await reading.same(with_headers(headers)):
             raise CannotRecord("it is read by a header that looks like a secret")
-        return with_headers(headers)
+        put = self._put_by_signing(payload.delivery)
+        return with_headers(tuple(one for one in headers if one[0].lower() not in put))
+
+    def _put_by_signing(self, delivery: Delivery) -> set[str]:
+        """Headers that ``sign.py`` puts anew, such as the time at which it was signed."""
+        if self._stage.cases.sign is None:
+            return set()
+        bare = tuple(one for one in delivery.headers if one[0].lower() == "content-type")
+        signed = self._stage.signed(replace(delivery, headers=bare))
+        return {name.lower() for name, _ in signed.headers} - {"content-type"}
 
 
 class _Reading:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -11,6 +13,8 @@ from msgspec import Struct
 from hub.plugin import Secret
 
 S = TypeVar("S", bound=Struct)
+MARK = "whsec_"
+"""How secrets of Standard Webhooks begin."""
 
 
 def settings_of(kind: type[S], given: Mapping[str, Any]) -> S:
@@ -42,9 +46,20 @@ def with_other_secrets(settings: S, suffix: str) -> S:
     return cast("S", _other(settings, suffix))
 
 
+def _another(secret: str, suffix: str) -> str:
+    """Another secret of the same form: those of Standard Webhooks are base64."""
+    if not secret.startswith(MARK):
+        return secret + suffix
+    try:
+        key = base64.b64decode(secret.removeprefix(MARK), validate=True)
+    except binascii.Error:
+        return secret + suffix
+    return MARK + base64.b64encode(suffix.encode() + key).decode()
+
+
 def _other(value: Any, suffix: str) -> Any:
     if isinstance(value, Secret):
-        return Secret(value.reveal() + suffix if suffix else "")
+        return Secret(_another(value.reveal(), suffix) if suffix else "")
     if isinstance(value, Struct):
         names = value.__struct_fields__
         made = {name: _other(getattr(value, name), suffix) for name in names}

@@ -114,6 +114,7 @@ class Instance:
         self.ctx.network.answering = answering
         self.ctx.memory.entries |= MemoryKv(case.kv).entries
         self.ctx.files.bodies |= case.files
+        self.ctx.conversations[:] = case.conversations
 
     @property
     def plugin(self) -> Any:
@@ -280,7 +281,9 @@ class Stage:
     ) -> AsyncGenerator[Instance]:
         """An instance between start-up and shutdown; with what there is before ``case``."""
         public = f"{PUBLIC}/hooks/main/{self.info.name}"
-        context = RecordedContext(answering=answering, clock=clock, public=public)
+        context = RecordedContext(
+            answering=answering, clock=clock, public=public, documents=self.cases.documents
+        )
         one = self.make(self.settings() if settings is None else settings, context)
         if case is not None:
             one.before(case, answering)
@@ -302,8 +305,9 @@ class Stage:
     # ---- deliveries
 
     def signed(self, delivery: Delivery, settings: Any = None) -> Delivery:
-        """The delivery as the provider would sign it. ``verifies = "none"``: as it is."""
-        if self.can.verifies == "none":
+        """The delivery as the provider would sign it. ``verifies = "none"``, and what was fetched:
+        as it is."""
+        if self.can.verifies == "none" or delivery.source == "fetch":
             return delivery
         if self.cases.sign is None:
             raise NeedsCase("without sign.py no delivery can be signed")
@@ -324,6 +328,13 @@ class Stage:
         """Those that tell of something."""
         return self.ingest_cases(lambda case: bool(case.events))
 
+    def posted(self) -> list[IngestCase]:
+        """Those of them that the provider posted itself."""
+        found = [case for case in self.with_events() if case.delivery.source != "fetch"]
+        if not found:
+            raise NeedsCase("no case in ingest/ was posted and tells of something")
+        return found
+
     # ---- messages
 
     def send_cases(self, wanted: Callable[[SendCase], bool]) -> list[SendCase]:
@@ -334,8 +345,16 @@ class Stage:
         return found
 
     def accepted(self) -> SendCase:
-        """A text that goes out; with a request to the provider, if any has one."""
-        found = self.send_cases(lambda case: "accepted" in case.expect and has_text(case))
+        """A text that goes out, or, where none does, a call; with a request to the provider, if any
+        has one."""
+        found = self.send_cases(
+            lambda case: (
+                "accepted" in case.expect
+                and case.message.kind != "template"
+                and (has_text(case) or is_call(case))
+            )
+        )
+        found.sort(key=is_call)
         return next((case for case in found if case.exchanges), found[0])
 
     def over_http(self) -> SendCase:
@@ -354,6 +373,11 @@ class Stage:
 def has_text(case: SendCase) -> bool:
     """Whether words go out."""
     return any(part.text.strip() for part in case.message.wire)
+
+
+def is_call(case: SendCase) -> bool:
+    """Whether somebody is called."""
+    return case.message.kind == "call"
 
 
 def later(seconds: float) -> datetime:

@@ -11,31 +11,40 @@ from litestar.exceptions import (
     ValidationException,
 )
 
-from hub.flow.views.shapes import FieldError, Problem
+from hub.flow.templates import TemplatesAway
+from hub.flow.views.present import when
+from hub.flow.views.shapes import ApprovalState, Decision, FieldError, Problem
 from hub.flow.writer import Unavailable
+from hub.rules.approvals import AlreadyDecided
 from hub.rules.states import Refusal
 from hub.store.database import ReadTooLong
 
 log = structlog.get_logger()
 
 PROBLEM = "application/problem+json"
-_KINDS = {"missing": 404, "conflict": 409, "rule": 422}
-_TITLES = {
+_KINDS = {"missing": 404, "conflict": 409, "rule": 422, "right": 403, "stale": 412}
+TITLES = {
     400: "The request cannot be understood",
     401: "Not signed in",
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
+    412: "Changed meanwhile",
     413: "Too large",
+    414: "Too long",
     415: "Unsupported media type",
     416: "No such part",
     422: "Not possible",
     429: "Too many attempts",
+    431: "Too large",
     500: "Something went wrong",
+    502: "The channel failed",
     503: "Cannot be saved now",
     507: "No space left",
 }
+"""Every status that a problem has, by what it is called."""
 
 
 class ProblemError(Exception):
@@ -49,17 +58,29 @@ class ProblemError(Exception):
         code: str | None = None,
         errors: list[FieldError] | None = None,
         headers: dict[str, str] | None = None,
+        decision: Decision | None = None,
     ) -> None:
         super().__init__(detail)
         self.headers = headers or {}
         self.problem = Problem(
             type="about:blank",
-            title=_TITLES.get(status, "Error"),
+            title=TITLES.get(status, "Error"),
             status=status,
             detail=detail,
             code=code,
             errors=errors,
+            decision=decision,
         )
+
+
+def too_many(seconds: int, what: str = "Too many failed attempts.") -> ProblemError:
+    """429; ``seconds`` until it may be tried again."""
+    minutes = -(-seconds // 60)
+    return ProblemError(
+        429,
+        f"{what} Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
+        headers={"Retry-After": str(seconds)},
+    )
 
 
 def not_found(what: str) -> ProblemError:
@@ -67,13 +88,25 @@ def not_found(what: str) -> ProblemError:
     return ProblemError(404, f"There is no such {what}.")
 
 
-def problem_of(error: Exception) -> ProblemError:
+def problem_of(error: Exception) -> ProblemError:  # noqa: PLR0911 — one case an error
     """Any error, as what a client may know of it."""
     match error:
         case ProblemError():
             return error
+        case AlreadyDecided():
+            decision = Decision(
+                state=cast("ApprovalState", error.state),
+                by=error.by,
+                at=None if error.at is None else when(error.at),
+            )
+            return ProblemError(409, error.detail, code=error.code, decision=decision)
         case Refusal():
-            return ProblemError(_KINDS[error.kind], error.detail, code=error.code)
+            errors = [FieldError(field=name, message=text) for name, text in error.fields.items()]
+            return ProblemError(
+                _KINDS[error.kind], error.detail, code=error.code, errors=errors or None
+            )
+        case TemplatesAway():
+            return ProblemError(503 if error.passing else 502, str(error), code="channel_failed")
         case Unavailable():
             return ProblemError(
                 503,
@@ -94,18 +127,25 @@ def problem_of(error: Exception) -> ProblemError:
 
 def _fields(error: ValidationException) -> list[FieldError]:
     extra = cast("list[dict[str, Any]]", error.extra if isinstance(error.extra, list) else [])
-    found = [
-        FieldError(field=str(part.get("key", "")), message=str(part.get("message", "")))
-        for part in extra
-    ]
+    found = [_field(str(part.get("key", "")), str(part.get("message", ""))) for part in extra]
     return found or [FieldError(field="", message=error.detail)]
+
+
+def _field(name: str, message: str) -> FieldError:
+    if message == repr(name):  # the error of a look-up, with nothing but the name in it
+        message = "A body of JSON is missing." if name == "data" else "This is missing."
+    # A name that Python keeps for itself has a mark behind it.
+    return FieldError(field="" if name == "data" else name.removesuffix("_"), message=message)
 
 
 def told(error: Exception, path: str) -> ProblemError:
     """What a client is answered; what nobody foresaw is logged."""
     problem = problem_of(error)
-    if problem.problem.status == 500:
+    status, code = problem.problem.status, problem.problem.code
+    if status == 500:
         log.error("request.failed", path=path, exc_info=error)
+    elif status in {403, 429}:
+        log.info("request.refused", path=path[:300], status=status, code=code)
     return problem
 
 

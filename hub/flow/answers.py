@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from hub.flow.host import (
@@ -12,8 +14,10 @@ from hub.flow.host import (
     PluginFault,
     now_ms,
 )
+from hub.flow.settings import OrganisationSettings
 from hub.flow.writer import Writer
 from hub.plugin import CallFacts, HookError, IngestResult, Reply
+from hub.rules.hours import in_hours
 from hub.store import replies as store
 from hub.store.database import Database
 
@@ -25,11 +29,19 @@ class NoAnswer(Exception):
 
 
 class Answers:
-    """Asks plugins what to say."""
+    """Asks plugins what to say. ``assistant``: whether a channel, by its key, has one."""
 
-    def __init__(self, database: Database, writer: Writer) -> None:
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        settings: OrganisationSettings,
+        assistant: Callable[[tuple[int, str]], bool],
+    ) -> None:
         self._database = database
         self._writer = writer
+        self._settings = settings
+        self._assistant = assistant
 
     async def to(self, channel: Channel, question: str, result: IngestResult) -> Reply:
         """What to say to a question that came with ``result``, which is stored by now. Raises
@@ -45,9 +57,14 @@ class Answers:
         return Reply(status=known.status, content_type=known.content_type, body=known.body)
 
     async def _ask(self, channel: Channel, question: str, result: IngestResult) -> Reply:
-        # The hub keeps no hours and no duty yet: it is open, and knows nobody to be reached.
+        known = await self._settings.of(channel.organisation_id)
+        # The hub keeps no duty yet: it knows nobody to be reached.
         facts = CallFacts(
-            external_id=question, in_hours=True, on_duty=(), assistant=False, events=result.events
+            external_id=question,
+            in_hours=in_hours(known.settings.hours, now_ms(), known.zone),
+            on_duty=(),
+            assistant=self._assistant(channel.key),
+            events=result.events,
         )
         try:
             return await channel.answer(facts)

@@ -18,29 +18,43 @@ import structlog
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from hub.flow import automatic, news
 from hub.flow.answers import Answers, NoAnswer
 from hub.flow.host import Channel, ChannelResting, FailedChannel, Ingested, now_ms
+from hub.flow.keywords import Said, answered, answers_itself, chosen, grouped, meaning
+from hub.flow.settings import Known, OrganisationSettings
 from hub.flow.writer import Transaction, Unavailable, Writer
 from hub.plugin import (
+    CallEnded,
+    CallOutcome,
+    CallStarted,
+    CallTurn,
     ChannelNotice,
+    Clicked,
+    ContactChanged,
+    Deleted,
     Delivery,
+    Edited,
     FetchRef,
     Health,
     IngestResult,
     Malformed,
-    MediaRef,
     Message,
+    Opened,
     OptIn,
     OptOut,
+    Reaction,
     Receipt,
+    Recording,
     Reply,
     TemplateChanged,
     Temporary,
+    Transcript,
     Unverified,
     Verification,
+    Voicemail,
 )
 from hub.plugin.kit.verify import Missing
-from hub.plugin.types import Address, Event
 from hub.rules import commands as c
 from hub.rules.content import Content, one_line, storable
 from hub.rules.sending import backoff
@@ -53,8 +67,12 @@ log = structlog.get_logger()
 
 INLINE_BODY = 64 * 1024
 """Bytes of a body that are kept in the row; larger ones go to the blob store."""
+MOST_IN_COPY = 100
+"""People in copy of a message that comes in, as far as they are kept."""
 TRIES = 8
 """How often a delivery is read again by itself after a passing fault."""
+ANSWER_WITHIN = 15 * 60 * 1000
+"""Milliseconds for which the hub answers a word; what is read later is only kept."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -92,6 +110,7 @@ class Intake:
         blobs: Blobs,
         ids: Ids,
         answers: Answers,
+        settings: OrganisationSettings,
         *,
         unverified_count: int = 1_000,
         unverified_bytes: int = 50_000_000,
@@ -100,6 +119,7 @@ class Intake:
         self._blobs = blobs
         self._ids = ids
         self._answers = answers
+        self._settings = settings
         self.named: Callable[[], None] = lambda: None
         """Called when there is something new to fetch."""
         self._largest_count = unverified_count
@@ -200,8 +220,9 @@ class Intake:
             state = "refused" if refused else "quarantined" if trusted else "unverified"
             reason = _said(error)
         else:
+            known = await self._settings.of(channel.organisation_id)
             try:
-                self._all_commands(channel, keep, result)
+                self._all_commands(channel, keep, result, known)
             except Malformed as error:
                 state, reason = "quarantined", error.detail
             else:
@@ -252,8 +273,9 @@ class Intake:
     # ------------------------------------------------------------------ understood
 
     async def _understood(self, channel: Channel, keep: _Keep, result: IngestResult) -> _Ready:
+        known = await self._settings.of(channel.organisation_id)
         try:
-            commands = self._all_commands(channel, keep, result)
+            commands = self._all_commands(channel, keep, result, known)
         except Malformed as error:
             return await self._set_aside(keep, error.detail)
         ignored = not (result.events or result.fetch)
@@ -333,65 +355,151 @@ class Intake:
             )
         return msgspec.structs.replace(taken, reply=reply)
 
-    def _all_commands(self, channel: Channel, keep: _Keep, result: IngestResult) -> list[c.Command]:
+    def _all_commands(
+        self, channel: Channel, keep: _Keep, result: IngestResult, known: Known
+    ) -> list[c.Command]:
         """What a plugin understood, as commands. Raises ``Malformed`` for what cannot be kept."""
         if result.fetch and not channel.has("fetch"):
             raise Malformed("the plugin names what is to be fetched, but has no hook fetch")
         if result.answer is not None and not channel.has("answer"):
             raise Malformed("the plugin says that an answer is awaited, but has no hook answer")
-        # A STOP stands in the thread, but asks for no response.
-        asks = not any(isinstance(event, OptOut | OptIn) for event in result.events)
         try:
-            return [
-                command
-                for event in result.events
-                for command in self._commands(channel, keep, event, asks=asks)
-            ]
+            commands: list[c.Command] = []
+            for said in grouped(result.events):
+                commands += self._commands(channel, keep, said, known)
         except Malformed:
             raise
         except Exception as error:
             log.exception("intake.unreadable", channel=channel.id)
             raise Malformed(f"could not be read: {type(error).__name__}") from error
+        return commands
 
-    def _commands(
-        self, channel: Channel, keep: _Keep, event: Event, *, asks: bool
-    ) -> list[c.Command]:
+    def _commands(self, channel: Channel, keep: _Keep, said: Said, known: Known) -> list[c.Command]:
         """An event as commands. Raises ``Malformed`` for what cannot be kept as an event."""
-        tag = type(event).__struct_config__.tag
-        if tag not in channel.info.emits:
-            raise Malformed(f"the plugin does not say that it emits events of the kind {tag}")
+        event = said.event
+        for one in (event, *said.choices):
+            tag = type(one).__struct_config__.tag
+            if tag not in channel.info.emits:
+                raise Malformed(f"the plugin does not say that it emits events of the kind {tag}")
         at = keep.received_at
         org = channel.organisation_id
         match event:
-            case Message(echo=False):
-                return [self._message(channel, keep, event, asks=asks)]
+            case Message():
+                return self._message_and_choices(channel, keep, event, said.choices, known)
             case Receipt():
                 return [self._receipt(channel, keep, event)]
+            case CallStarted():
+                return [self._call(channel, keep, event, assigns=_assigns(channel, known))]
+            case (
+                Edited()
+                | Deleted()
+                | Reaction()
+                | Opened()
+                | Clicked()
+                | CallTurn()
+                | CallEnded()
+                | Recording()
+                | Transcript()
+                | Voicemail()
+                | CallOutcome()
+            ):
+                return [self._news(channel, keep, event)]
             case OptOut() | OptIn():
+                return [self._choice(channel, keep, event)]
+            case ContactChanged():
                 return [
-                    c.ChangeConsent(
+                    c.ChangeIdentity(
                         organisation_id=org,
                         at=at,
-                        entry_id=self._ids.new(),
                         channel_id=channel.id,
-                        address=_address(event.address),
-                        own_address=event.own_address or "",
-                        state="out" if isinstance(event, OptOut) else "in",
-                        how=storable(event.how),
+                        old=news.address(event.old),
+                        new=news.address(event.new),
                     )
                 ]
             case ChannelNotice() | TemplateChanged():
                 return []  # what follows from them is no row: see _stored
             case _:
-                raise Malformed(f"the hub does not take in events of the kind {tag} yet")
+                kind = type(event).__struct_config__.tag
+                raise Malformed(f"the hub does not take in events of the kind {kind} yet")
+
+    def _message_and_choices(
+        self,
+        channel: Channel,
+        keep: _Keep,
+        event: Message,
+        choices: Sequence[OptOut | OptIn],
+        known: Known,
+    ) -> list[c.Command]:
+        """A message, and what it says of its sender's consent. A STOP stands in the thread, but
+        asks for no response."""
+        meant = None if choices else meaning(channel, event, known)
+        muted = bool(choices) or meant in {"stop", "start"}
+        assigns = _assigns(channel, known)
+        message = self._message(channel, keep, event, asks=not muted, assigns=assigns)
+        said_in = (message.external_id, message.entry_id)
+        if not choices and meant is None:
+            return [message]
+        said = _Word(channel, event, message.own_address, said_in, keep.received_at)
+        fresh = now_ms() - keep.received_at <= ANSWER_WITHIN
+        if meant == "help":
+            help_ = self._answer(said, known, "help", by_hub=fresh and not answered(channel, event))
+            return [message] if help_ is None else [message, help_]
+        commands: list[c.Command] = [message]
+        if meant is not None:
+            choices = tuple(chosen(event, meant))
+        for place, choice in enumerate(choices):
+            # The hub answers once, however many addresses the sender has.
+            ours = fresh and place == 0 and answers_itself(channel, of_provider=meant is None)
+            word = "stop" if isinstance(choice, OptOut) else "start"
+            commands.append(
+                msgspec.structs.replace(
+                    self._choice(channel, keep, choice),
+                    said_in=said_in,
+                    if_out=meant == "yes",
+                    answer=self._answer(said, known, word, by_hub=ours),
+                )
+            )
+        return commands
+
+    def _answer(
+        self, said: _Word, known: Known, word: automatic.ANSWERS, *, by_hub: bool
+    ) -> c.SendMessage | None:
+        if not by_hub:
+            return None
+        return automatic.answer(
+            said.channel,
+            known,
+            self._ids,
+            word=word,
+            to=said.event.sender[0],
+            own_address=said.own_address,
+            at=said.at,
+            said_in=said.said_in,
+        )
+
+    def _choice(self, channel: Channel, keep: _Keep, event: OptOut | OptIn) -> c.ChangeConsent:
+        return c.ChangeConsent(
+            organisation_id=channel.organisation_id,
+            at=keep.received_at,
+            entry_id=self._ids.new(),
+            channel_id=channel.id,
+            address=news.address(event.address),
+            own_address=event.own_address or "",
+            state="out" if isinstance(event, OptOut) else "in",
+            how=storable(event.how) or "said so",
+        )
 
     def _message(
-        self, channel: Channel, keep: _Keep, event: Message, *, asks: bool
+        self, channel: Channel, keep: _Keep, event: Message, *, asks: bool, assigns: bool
     ) -> c.ReceiveMessage:
-        if not event.sender:
+        if event.echo and event.recipient is None:
+            raise Malformed("a message that went out elsewhere, without a recipient")
+        if not (event.echo or event.sender):
             raise Malformed("a message without a sender")
         if not event.external_id:
             raise Malformed("a message without the provider's id")
+        contact = (event.recipient,) if event.echo and event.recipient else event.sender
+        name = storable(event.sender_name) if event.sender_name else None
         text = storable(event.text)
         content = Content(
             text=text,
@@ -400,6 +508,8 @@ class Intake:
             facts={storable(key): storable(value) for key, value in event.facts.items()},
             reply_to=None if event.reply_to is None else storable(event.reply_to),
             automatic=event.automatic,
+            author=name if event.echo else None,
+            cc=[storable(one.value) for one in event.cc[:MOST_IN_COPY]],
         )
         return c.ReceiveMessage(
             organisation_id=channel.organisation_id,
@@ -408,15 +518,50 @@ class Intake:
             channel_id=channel.id,
             grouping=channel.info.group,
             external_id=storable(event.external_id),
-            sender=tuple(map(_address, event.sender)),
-            sender_name=storable(event.sender_name) if event.sender_name else None,
+            sender=tuple(map(news.address, contact)),
+            sender_name=name,
             own_address=storable(event.own_address),
             content=content,
             preview=_preview(content, len(event.media)),
-            media=tuple((self._ids.new(), _media(ref)) for ref in event.media),
-            occurred_at=_milliseconds(event.occurred_at),
+            media=tuple((self._ids.new(), news.media(ref, keep.delivery)) for ref in event.media),
+            occurred_at=news.milliseconds(event.occurred_at),
             asks=asks and not event.automatic,
+            echo=event.echo,
+            threads=channel.info.can.threading,
+            assigns=assigns and not event.echo,
             delivery_id=keep.id,
+            fingerprint=None if event.fingerprint is None else storable(event.fingerprint),
+        )
+
+    def _call(
+        self, channel: Channel, keep: _Keep, event: CallStarted, *, assigns: bool
+    ) -> c.ReceiveCall:
+        if not event.external_id:
+            raise Malformed("a call without the provider's id")
+        return c.ReceiveCall(
+            organisation_id=channel.organisation_id,
+            at=keep.received_at,
+            entry_id=self._ids.new(),
+            channel_id=channel.id,
+            external_id=storable(event.external_id),
+            direction=event.direction,
+            caller=tuple(map(news.address, event.caller)),
+            caller_name=storable(event.caller_name) if event.caller_name else None,
+            own_address=storable(event.own_address),
+            occurred_at=news.milliseconds(event.occurred_at),
+            assigns=assigns and event.direction == "in",
+            delivery_id=keep.id,
+        )
+
+    def _news(self, channel: Channel, keep: _Keep, event: news.Telling) -> c.ReceiveNews:
+        tells = news.of_event(event, keep.delivery, self._ids)
+        return c.ReceiveNews(
+            organisation_id=channel.organisation_id,
+            at=keep.received_at,
+            channel_id=channel.id,
+            external_id=tells.external_id,
+            key=tells.key,
+            news=tells.news,
         )
 
     def _receipt(self, channel: Channel, keep: _Keep, event: Receipt) -> c.ReceiveReceipt:
@@ -433,7 +578,8 @@ class Intake:
             reason=event.reason,
             detail=None if event.detail is None else storable(event.detail)[:300],
             provider_code=None if event.provider_code is None else storable(event.provider_code),
-            occurred_at=_milliseconds(event.occurred_at),
+            occurred_at=news.milliseconds(event.occurred_at),
+            threads=channel.info.can.threading,
         )
 
     # ------------------------------------------------------------------ not understood
@@ -526,6 +672,16 @@ class _Keep(Struct, frozen=True):
         return int(self.delivery.received_at.timestamp() * 1000)
 
 
+class _Word(Struct, frozen=True):
+    """A message that the hub answers by itself."""
+
+    channel: Channel
+    event: Message
+    own_address: str
+    said_in: tuple[str, int]
+    at: int
+
+
 class _Ready(Struct, frozen=True):
     """A delivery that was read: what is to be written of it, and what its sender is told then.
     Without a ``result`` it is quarantined."""
@@ -546,6 +702,12 @@ def _why(ingested: Ingested) -> Exception:
     return ingested.error or PermissionError("events without a proof of where they are from")
 
 
+def _assigns(channel: Channel, known: Known) -> bool:
+    """Whether conversations of the channel are assigned by themselves. What is right in the moment
+    is read again where it is decided; while nobody wants it, nothing is read."""
+    return known.settings.assignment.of(channel.id).mode != "off"
+
+
 def _why_ignored(result: IngestResult) -> str:
     return result.ignored or "no events"
 
@@ -564,32 +726,6 @@ def _again_at(keep: _Keep) -> int | None:
     if keep.attempts >= TRIES:
         return None
     return now_ms() + backoff(keep.attempts, random.SystemRandom())
-
-
-def _address(address: Address) -> c.AddressOf:
-    value = storable(address.value)
-    if not value.strip():
-        raise Malformed("an empty address")
-    return c.AddressOf(
-        scheme=storable(address.scheme),
-        value=value,
-        display=None if address.display is None else storable(address.display),
-        verified=address.verified,
-    )
-
-
-def _media(ref: MediaRef) -> MediaRef:
-    texts = {name: getattr(ref, name) for name in ("url", "provider_id", "name", "content_type")}
-    cleaned = {name: storable(text) for name, text in texts.items() if text is not None}
-    return msgspec.structs.replace(ref, **cleaned)
-
-
-def _milliseconds(at: Any) -> int | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise Malformed("a time without a zone")
-    return int(at.timestamp() * 1000)
 
 
 def _preview(content: Content, files: int) -> str:

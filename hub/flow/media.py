@@ -4,8 +4,6 @@ to providers for a time."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import io
 import random
 import time
@@ -13,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from hub.flow.channels import Channels
 from hub.flow.host import (
@@ -22,14 +21,16 @@ from hub.flow.host import (
     PluginFault,
     now_ms,
 )
+from hub.flow.kept import delivery_of
 from hub.flow.loop import Loop
 from hub.flow.record.world import AttachmentState
 from hub.flow.writer import Unavailable, Writer
-from hub.plugin import CredentialsInvalid, HookError, MediaRef, Permanent, Secret
+from hub.plugin import CredentialsInvalid, HookError, MediaRef, Permanent
 from hub.rules import commands as c
 from hub.rules.files import identify, safe_name
 from hub.rules.sending import backoff
 from hub.rules.states import Refusal
+from hub.store import deliveries
 from hub.store import outbox as store
 from hub.store import tables as t
 from hub.store.blobs import Blobs, Incoming
@@ -42,6 +43,7 @@ LARGEST = 100_000_000
 TRIES = 8
 AT_ONCE = 4
 IDLE = 2.0
+_LINKS = "links to files"
 
 _ref = msgspec.json.Decoder(MediaRef)
 
@@ -84,7 +86,7 @@ class Fetcher:
             await self._failed(file, "The channel is switched off.", final=False)
             return
         try:
-            fetched = await channel.fetch_media(_ref.decode(file.ref))
+            fetched = await channel.fetch_media(await self._whole(file))
         except Permanent as error:
             await self._failed(file, error.detail or "It cannot be fetched.", final=True)
         except CredentialsInvalid as error:
@@ -94,6 +96,25 @@ class Fetcher:
             await self._failed(file, str(error) or type(error).__name__, final=False)
         else:
             await self._keep(file, fetched.body, fetched.name or file.name)
+
+    async def _whole(self, file: store.DueFile) -> MediaRef:
+        """Where the file lies; of what it is a part of, all that has arrived. Raises
+        ``Permanent``."""
+        ref = _ref.decode(file.ref)
+        if ref.part is None or ref.delivery is None:
+            return ref
+        id_ = int(ref.delivery.id)
+        row = await self._database.read(
+            lambda connection: deliveries.one(
+                connection, file.organisation_id, file.channel_id, id_
+            )
+        )
+        try:
+            if row is not None:
+                return replace(ref, delivery=await delivery_of(row, self._blobs))
+        except FileNotFoundError:
+            pass
+        raise Permanent("other", "What the file arrived in is not kept any more.")
 
     async def _keep(self, file: store.DueFile, body: bytes, name: str) -> None:
         if len(body) > LARGEST:
@@ -193,26 +214,38 @@ class Linked(Protocol):
         ...
 
 
+class Signer(Protocol):
+    """Signs with the hub's key (``hub.edge.keys``)."""
+
+    def signed(self, use: str, text: str) -> str:
+        """What shows that ``text`` comes from here."""
+        ...
+
+    def is_signed(self, use: str, text: str, signature: str) -> bool:
+        """Whether it was made here."""
+        ...
+
+
 class MediaLinks:
     """Signed public addresses of files, for providers that fetch them without a login. A channel
     can sign for its own files alone: whose a file is goes into the signature."""
 
-    def __init__(self, key: Secret, public_url: str) -> None:
-        self._key = key.reveal().encode()
+    def __init__(self, signer: Signer, public_url: str) -> None:
+        self._signer = signer
         self._public_url = public_url
 
     def url(self, channel: tuple[int, str], attachment_id: str, seconds: float) -> str:
         """An address that works for ``seconds``, if the file is the channel's."""
         until = int(time.time() + seconds)
-        signature = self._sign(*channel, attachment_id, until)
+        signature = self._signer.signed(_LINKS, _named(*channel, attachment_id, until))
         return f"{self._public_url}/media/{attachment_id}/{until}/{signature}"
 
     def valid(self, file: Linked, until: int, signature: str) -> bool:
         """Whether an address was made here for that file and still works."""
         channel_id = file.channel_id or ""
-        expected = self._sign(file.organisation_id, channel_id, str(file.id), until)
-        return hmac.compare_digest(expected.encode(), signature.encode()) and until >= time.time()
+        named = _named(file.organisation_id, channel_id, str(file.id), until)
+        return self._signer.is_signed(_LINKS, named, signature) and until >= time.time()
 
-    def _sign(self, organisation_id: int, channel_id: str, id_: str, until: int) -> str:
-        message = f"{organisation_id}:{channel_id}:{id_}:{until}".encode()
-        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+
+def _named(organisation_id: int, channel_id: str, id_: str, until: int) -> str:
+    return f"{organisation_id}:{channel_id}:{id_}:{until}"

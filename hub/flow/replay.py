@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -16,9 +15,10 @@ from hub.flow.channels import Channels
 from hub.flow.host import Channel, now_ms
 from hub.flow.intake import DryRun, Intake
 from hub.flow.jobs import Commit, JobFailed, JobKind, Progress, Task
+from hub.flow.kept import delivery_of
 from hub.flow.loop import Loop
 from hub.flow.writer import Transaction
-from hub.plugin import Delivery, Verification
+from hub.plugin import Verification
 from hub.plugin.kit.verify import stored_proof
 from hub.store import deliveries as store
 from hub.store import tables as t
@@ -33,7 +33,6 @@ STEP = 20.0
 LOOK_EVERY = 2.0
 UNDERSTOOD = frozenset({"done", "ignored"})
 
-_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 _proof = msgspec.json.Decoder(tuple[str, str])
 
 
@@ -41,6 +40,7 @@ class Replayed(Struct, kw_only=True, frozen=True):
     """What became of one delivery that was read again."""
 
     id: str
+    organisation_id: int
     channel_id: str
     before: str
     state: str
@@ -127,22 +127,9 @@ class Replay:
             return await self._each([*conditions, own.id == delivery_id])
         return await self._each([*conditions, WAITING])
 
-    async def delivery(self, row: Row) -> Delivery:
-        """A kept delivery as it came. Raises ``FileNotFoundError`` when its body is lost."""
-        body = row.body if row.body_blob is None else await self._blobs.get(row.body_blob)
-        return Delivery(
-            body=body or b"",
-            source=row.source,
-            method=row.method,
-            url=row.url,
-            headers=_headers.decode(row.headers),
-            remote=row.remote,
-            received_at=datetime.fromtimestamp(row.received_at / 1000, UTC),
-        )
-
     async def dry_run(self, channel: Channel, row: Row) -> DryRun:
         """What would come of a kept delivery if it were read again now. Nothing is stored."""
-        delivery = await self.delivery(row)
+        delivery = await delivery_of(row, self._blobs)
         return await self._intake.dry_run(
             channel, delivery, proof=proof_of(row), delivery_id=row.id
         )
@@ -188,7 +175,7 @@ class Replay:
         if channel is None:
             return _replayed(row, row.state, "the channel is not running")
         try:
-            delivery = await self.delivery(row)
+            delivery = await delivery_of(row, self._blobs)
         except FileNotFoundError:
             return _replayed(row, row.state, "the file with its body is gone")
         taken = await self._intake.take(
@@ -203,6 +190,7 @@ class Replay:
 def _replayed(row: Row, state: str, reason: str | None) -> Replayed:
     return Replayed(
         id=str(row.id),
+        organisation_id=row.organisation_id,
         channel_id=row.channel_id,
         before=row.state,
         state=state,

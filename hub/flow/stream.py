@@ -1,10 +1,10 @@
 """From the journal to the sockets.
 
 One pump for each organisation that somebody watches reads the journal as it grows, makes one
-frame for each way of seeing it (the channels a role may see), and hands the bytes to everybody
-who sees it so. The first change goes out at once, what follows within a few milliseconds goes
-together. A client says where it was and gets what it missed; nothing is skipped, nothing comes
-twice.
+frame for each way of seeing it (the channels a role may see, and whether it may approve), and hands
+the bytes to everybody who sees it so. The first change goes out at once, what follows within a few
+milliseconds goes together. A client says where it was and gets what it missed; nothing is skipped,
+nothing comes twice.
 
 Rights are read together with what is shown, so nothing is shown that was committed after a right
 was withdrawn, whoever withdrew it and in whichever process; the stream of who lost one ends.
@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable
+from typing import Final
 
 import msgspec
 import structlog
@@ -23,15 +24,20 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from hub.flow.host import now_ms
+from hub.flow.targets import as_of_now
 from hub.flow.views import read, shapes
 from hub.flow.views.present import Presenter
+from hub.flow.views.queue import queued
 from hub.flow.waiting import woken
-from hub.store import inbox, journal, people, timeline
+from hub.rules import alerts
+from hub.rules.rights import APPROVE
+from hub.store import approvals, inbox, journal, people, timeline
 from hub.store.database import Database
 from hub.store.inbox import Filter
 from hub.store.journal import Line
 from hub.store.people import Membership, Organisation
 from hub.store.scope import Scope
+from hub.store.timeline import EntryRow
 
 log = structlog.get_logger()
 
@@ -43,12 +49,18 @@ FARTHEST_BACK = 5_000
 QUEUE = 512
 """Frames a slow client may be behind before it is told to read everything again."""
 COUNT_EVERY = 1.0
+ANEW: Final = ("settings.changed", "members.changed")
+"""What is told without saying what: whoever shows it reads it anew."""
 
 _encoder = msgspec.json.Encoder()
 
 
+Way = tuple[Scope, bool]
+"""A way of seeing: with whose eyes, and whether the approval queue too."""
+
+
 class Pass(Struct, frozen=True):
-    """By what somebody watches: a session, and what they might when they came."""
+    """By what somebody watches: a session or API token, and what they might when they came."""
 
     token_hash: str
     membership: Membership
@@ -77,11 +89,17 @@ class Subscriber:
         self.shows: Filter | None = None
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         """Messages to send; ``None`` ends the stream."""
+        self.approves = by is None or APPROVE in by.membership.capabilities
+        """Whether it is shown the approval queue."""
         self.start = 0
         """The position from which on frames come through the queue."""
         self.latest = 0
         """Where the last frame that was queued ends."""
-        self.counted: shapes.ThreadCounts | None = None
+
+    @property
+    def way(self) -> Way:
+        """How it sees."""
+        return self.scope, self.approves
 
     def offer(self, message: bytes) -> None:
         """Queue a message; a client that is too slow starts again."""
@@ -143,6 +161,13 @@ class Stream:
         if pump is not None:
             pump.tell(member_id, message)
 
+    def show(self, subscriber: Subscriber, shows: Filter) -> None:
+        """It shows that scope from now on, and is sent the counts of it."""
+        subscriber.shows = shows
+        pump = self._pumps.get(subscriber.organisation.id)
+        if pump is not None:
+            pump.count(subscriber)
+
     @contextlib.asynccontextmanager
     async def subscribed(self, subscriber: Subscriber) -> AsyncGenerator[Subscriber]:
         """A place among the watchers, as long as the context lasts. ``ended`` says that a right
@@ -169,11 +194,11 @@ class Stream:
         upto = subscriber.start
         if since > upto or upto - since > FARTHEST_BACK:
             return [_encoder.encode(shapes.Reload(position=upto))]
-        organisation, scope = subscriber.organisation, subscriber.scope
+        organisation, way = subscriber.organisation, subscriber.way
 
         def look(connection: Connection) -> list[Changes] | None:
             found: list[Changes] = []
-            if not _still(connection, organisation.id, [subscriber]):
+            if not still_watching(connection, organisation.id, [subscriber]):
                 return found
             at = since
             while at < upto:
@@ -181,7 +206,7 @@ class Stream:
                 lines = [line for line in lines if line.position <= upto]
                 if not lines:
                     return None
-                found.append(read_changes(connection, scope, at, lines))
+                found.append(read_changes(connection, way, at, lines))
                 at = lines[-1].position
             return found
 
@@ -234,7 +259,7 @@ class _Pump:
         self._keep(
             [subscriber],
             await self._database.read(
-                lambda connection: _still(connection, organisation_id, [subscriber])
+                lambda connection: still_watching(connection, organisation_id, [subscriber])
             ),
         )
 
@@ -249,6 +274,9 @@ class _Pump:
 
     def wake(self) -> None:
         self._wake.set()
+
+    def count(self, subscriber: Subscriber) -> None:
+        self._uncounted.add(subscriber)
 
     def end(self) -> None:
         self.stop()
@@ -303,7 +331,7 @@ class _Pump:
         def look(connection: Connection) -> tuple[list[Line], set[Subscriber]]:
             lines = journal.changes_since(connection, organisation.id, since, FRAME_LINES)
             # Where there are lines, rights are read once more, with what the lines are about.
-            return lines, set() if lines else _still(connection, organisation.id, watchers)
+            return lines, set() if lines else still_watching(connection, organisation.id, watchers)
 
         said = len(self._said)
         lines, still = await self._database.read(look)
@@ -311,26 +339,26 @@ class _Pump:
             self._keep(watchers, still)
             self._say(said)
             return False
-        ways: dict[Scope, bytes] = {}
+        ways: dict[Way, bytes] = {}
         checked: set[Subscriber] = set()
         # Who joins while the frames are made begins where they begin, and may see otherwise.
         while unread := self._subscribers - checked:
             watchers = list(unread)
-            scopes = {subscriber.scope for subscriber in watchers} - ways.keys()
+            new = {subscriber.way for subscriber in watchers} - ways.keys()
             found, still = await self._database.read(
-                lambda connection, scopes=scopes, watchers=watchers: (
-                    [read_changes(connection, scope, since, lines) for scope in scopes],
-                    _still(connection, organisation.id, watchers),
+                lambda connection, new=new, watchers=watchers: (
+                    [read_changes(connection, way, since, lines) for way in new],
+                    still_watching(connection, organisation.id, watchers),
                 )
             )
             for changes in found:
-                ways[changes.scope] = make_frame(self._presenter, organisation, changes)
+                ways[changes.way] = make_frame(self._presenter, organisation, changes)
             self._keep(watchers, still)
             checked.update(watchers)
         self._position = lines[-1].position
         for subscriber in self._subscribers:
             subscriber.latest = self._position
-            subscriber.offer(ways[subscriber.scope])
+            subscriber.offer(ways[subscriber.way])
         self._say(said)
         self._uncounted |= self._subscribers
         return True
@@ -348,38 +376,46 @@ class _Pump:
         """Send counts for the scopes shown, when something changed, once for all who share one."""
         organisation_id = self._organisation.id
         while True:
-            groups: dict[tuple[Scope, Filter], list[Subscriber]] = defaultdict(list)
+            groups: dict[tuple[Way, Filter], list[Subscriber]] = defaultdict(list)
             for subscriber in list(self._uncounted):
                 if subscriber.shows is not None:
-                    groups[subscriber.scope, subscriber.shows].append(subscriber)
+                    groups[subscriber.way, subscriber.shows].append(subscriber)
             self._uncounted.clear()
-            for (scope, shows), subscribers in groups.items():
+            for (way, shows), subscribers in groups.items():
                 try:
-                    counts, still = await self._database.read(
-                        lambda connection, scope=scope, shows=shows, subscribers=subscribers: (
-                            count(connection, scope, shows),
-                            _still(connection, organisation_id, subscribers),
+                    position, counts, still = await self._database.read(
+                        lambda connection, way=way, shows=shows, subscribers=subscribers: (
+                            inbox.position_of(connection, organisation_id),
+                            count(connection, way, shows),
+                            still_watching(connection, organisation_id, subscribers),
                         )
                     )
                 except Exception:
                     log.exception("stream.count_failed", organisation=self._organisation.slug)
+                    self._uncounted.update(self._subscribers.intersection(subscribers))
                     continue
                 self._keep(subscribers, still)
-                message = _encoder.encode(shapes.CountsMessage(counts=counts))
+                # Also where they are as before: who asks besides may have been told otherwise.
+                message = _encoder.encode(shapes.CountsMessage(counts=counts, position=position))
                 for subscriber in subscribers:
-                    if subscriber.counted != counts:
-                        subscriber.counted = counts
-                        subscriber.offer(message)
+                    subscriber.offer(message)
             await asyncio.sleep(COUNT_EVERY)
 
 
-def count(connection: Connection, scope: Scope, shows: Filter) -> shapes.ThreadCounts:
+def count(connection: Connection, way: Way, shows: Filter) -> shapes.ThreadCounts:
     """Absolute numbers for a scope."""
-    by_filter, by_status, unread = inbox.filter_counts(connection, scope, shows)
-    return shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
+    scope, approves = way
+    wanted = as_of_now(connection, scope.organisation_id, shows)
+    by_filter, by_status, unread = inbox.filter_counts(connection, scope, wanted)
+    if wanted.late_since is None:
+        del by_filter["late"]
+    waiting = approvals.waiting_for(connection, scope, shows.me or 0) if approves else 0
+    return shapes.ThreadCounts(
+        filter=by_filter, status=by_status, unread_total=unread, approvals=waiting
+    )
 
 
-def _still(
+def still_watching(
     connection: Connection, organisation_id: int, watchers: Iterable[Subscriber]
 ) -> set[Subscriber]:
     """Those of them who may watch as they did when they came."""
@@ -396,27 +432,39 @@ def _still(
 
 
 class Changes(Struct, frozen=True):
-    """Lines of the journal after ``since``, and what they are about as one scope sees it."""
+    """Lines of the journal after ``since``, and what they are about as one way of seeing has it."""
 
-    scope: Scope
+    way: Way
     since: int
     lines: list[Line]
     entries: read.Entries
     threads: read.Threads
+    queue: read.Queue
+
+    @property
+    def scope(self) -> Scope:
+        """With whose eyes they are read."""
+        return self.way[0]
 
 
-def read_changes(connection: Connection, scope: Scope, since: int, lines: list[Line]) -> Changes:
+def read_changes(connection: Connection, way: Way, since: int, lines: list[Line]) -> Changes:
     """Entries and threads as they are now: a client replaces, so the last state is enough."""
+    scope, approves = way
+    decided = {line.entry_id for line in lines if approves and line.type == "approval.changed"}
     changed = {line.entry_id for line in lines}
-    moved = {line.thread_id for line in lines if scope.sees(line.channel_id)}
+    # Of conversations that they see also what happened where they see nothing: it may have reopened
+    # them, or answered.
+    moved = {line.thread_id for line in lines}
     entries = timeline.entries_by_id(connection, scope, list(_known(changed)))
     threads = inbox.threads_by_id(connection, scope, list(_known(moved)))
+    waiting = approvals.queued_by_id(connection, scope, list(_known(decided)))
     return Changes(
-        scope,
+        way,
         since,
         lines,
-        read.entries(connection, entries),
+        read.entries(connection, scope, entries),
         read.threads(connection, scope, threads),
+        read.queue(connection, scope, waiting),
     )
 
 
@@ -425,9 +473,10 @@ def make_frame(presenter: Presenter, organisation: Organisation, found: Changes)
     lines = found.lines
     added = {line.entry_id for line in lines if line.type == "entry.added"}
     last = {line.entry_id: line.position for line in lines}
-    moved = {line.thread_id: line.position for line in lines if found.scope.sees(line.channel_id)}
+    moved = {line.thread_id: line.position for line in lines}
     rows = found.entries.rows
     entries = presenter.entries(organisation, found.entries)
+    alert_of = alerts_of(lines)
     changes: list[shapes.StreamChange] = []
     for row, entry in sorted(zip(rows, entries, strict=True), key=lambda pair: pair[0].seq):
         changes.append(
@@ -435,17 +484,71 @@ def make_frame(presenter: Presenter, organisation: Organisation, found: Changes)
                 type="entry.added" if row.id in added else "entry.changed",
                 position=last[row.id],
                 entry=entry,
+                alert=alert_of(row),
             )
         )
+    place = {row.id: row.thread_id for row in rows}
+    for line in lines:
+        gone = line.type == "entry.removed" and place.get(line.entry_id or 0) != line.thread_id
+        if gone and found.scope.sees(line.channel_id):
+            changes.append(
+                shapes.StreamChange(
+                    type="entry.removed",
+                    position=line.position,
+                    entry_id=str(line.entry_id),
+                    thread_id=str(line.thread_id),
+                )
+            )
     threads = presenter.threads(found.threads)
     for row, thread in zip(found.threads.rows, threads, strict=True):
         changes.append(
             shapes.StreamChange(type="thread.changed", position=moved[row.id], thread=thread)
         )
+    decided = {line.entry_id: line.position for line in lines if line.type == "approval.changed"}
+    for row, one in zip(
+        found.queue.rows, queued(presenter, organisation, found.queue), strict=True
+    ):
+        changes.append(
+            shapes.StreamChange(
+                type="approval.changed", position=decided[row.entry.id], approval=one
+            )
+        )
+    there = {row.id for row in found.threads.rows}
+    # Whoever sees some channels only sees no more of a thread when its last call on them is gone.
+    lost = {
+        line.thread_id: line.position
+        for line in lines
+        if line.type == "entry.removed" and found.scope.sees(line.channel_id)
+    }
+    for thread_id, position in lost.items():
+        if thread_id is not None and thread_id not in there:
+            changes.append(
+                shapes.StreamChange(
+                    type="thread.changed", position=position, thread_id=str(thread_id)
+                )
+            )
+    told = {line.type: line.position for line in lines}
+    changes += [
+        shapes.StreamChange(type=type_, position=told[type_]) for type_ in ANEW if type_ in told
+    ]
     changes.sort(key=lambda change: change.position)
     return _encoder.encode(
         shapes.StreamFrame(from_=found.since, to=lines[-1].position, changes=changes)
     )
+
+
+def alerts_of(lines: Iterable[Line]) -> Callable[[EntryRow], alerts.AlertKind | None]:
+    """What each entry that the lines are about alerts of."""
+    now = now_ms()
+    fresh = [line for line in lines if now - line.created_at < alerts.FRESH_MS]
+    new = {line.entry_id: line.created_at for line in fresh if line.type == "entry.added"}
+    later = {line.entry_id: line.created_at for line in fresh if line.type == "alert"}
+
+    def alert_of(row: EntryRow) -> alerts.AlertKind | None:
+        at = new.get(row.id, later.get(row.id))
+        return None if at is None else alerts.kind_of(row, at, new=row.id in new)
+
+    return alert_of
 
 
 def _known(ids: Iterable[int | None]) -> Iterable[int]:

@@ -1,5 +1,6 @@
 """Tidying up once a day: uploads that were never sent, what a crash has left half written, blobs
-that nothing refers to, and what providers were told so long ago that they do not ask again.
+that nothing refers to, what providers were told so long ago that they do not ask again, what
+browsers were told, and what plugins kept for a time that is over.
 
 A blob goes only if no row refers to it and nobody has kept it lately (``hub.store.blobs``), in
 that order of looking: so what is referred to just now stays, whichever process does it, and a
@@ -19,7 +20,8 @@ from hub.flow.clock import Timer
 from hub.flow.host import now_ms
 from hub.flow.jobs import Commit, JobKind, Progress, Task
 from hub.flow.writer import Transaction
-from hub.store import clock, files, replies
+from hub.rules import pushes as told
+from hub.store import clock, files, inbox_counts, kv, pushes, replies
 from hub.store.blobs import Blobs
 from hub.store.clock import Due
 from hub.store.database import Database
@@ -112,6 +114,9 @@ def _commit(saved: Swept, transaction: Transaction) -> Progress[Swept]:
     if saved.prefix == AT_ONCE:  # the first step: what it lets go of is a blob of a later sweep
         files.forget_unsent(transaction.connection, now_ms() - UNSENT)
         replies.forget(transaction.connection, now_ms() - ASKED_AGAIN)
+        kv.forget(transaction.connection, now_ms())
+        pushes.forget(transaction.connection, now_ms() - told.KEPT)
+        inbox_counts.forget_empty(transaction.connection)
     if finished:
         log.info("files.swept", removed=saved.removed)
     return Progress(

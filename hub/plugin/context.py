@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from hub.plugin.settings import Secret
-from hub.plugin.types import Delivery, SafeHtml, Verification
+from hub.plugin.types import CallTask, Delivery, Event, SafeHtml, Verification
 
 T = TypeVar("T")
 JwtAlgorithm = Literal[
@@ -55,6 +55,16 @@ class HttpResponse(Struct, frozen=True, kw_only=True):
         return self.body.decode("utf-8", "replace")
 
 
+class Upload(Struct, frozen=True, kw_only=True):
+    """A file of a form that goes out (``multipart/form-data``): under which ``field``, how it is
+    called there (``name``), its bytes (``body``), and what it is (``content_type``)."""
+
+    field: str
+    name: str
+    body: bytes
+    content_type: str = "application/octet-stream"
+
+
 class Http(Protocol):
     """One attempt per call; the hub owns retries.
 
@@ -73,13 +83,17 @@ class Http(Protocol):
         form: Sequence[tuple[str, str]] | None = None,
         json: Any = None,
         content: bytes | None = None,
+        files: Sequence[Upload] = (),
         auth: tuple[str, Secret | str] | None = None,
         timeout: float = 15.0,
         max_bytes: int = 10_000_000,
         redirects: int = 0,
     ) -> HttpResponse:
-        """``redirects``: how many to follow; ``auth`` and ``headers`` go to the first host only.
-        An answer longer than ``max_bytes`` raises ``Permanent("too_large")``."""
+        """The content is one of ``form`` (fields in order, names may repeat), ``json`` and
+        ``content``. With ``files`` it is a form of those files, after the fields of ``form``
+        (``multipart/form-data``), the same bytes whenever the same is sent. ``redirects``: how
+        many to follow; ``auth`` and ``headers`` go to the first host only. An answer longer than
+        ``max_bytes`` raises ``Permanent("too_large")``."""
         ...
 
 
@@ -93,17 +107,27 @@ class Verify(Protocol):
         self,
         *,
         keys: Sequence[Secret],
-        header: str,
+        header: str | None = None,
         algorithm: Literal["sha1", "sha256", "sha512"] = "sha256",
         encoding: Literal["hex", "base64"] = "hex",
         prefix: str = "",
         signed: bytes | None = None,
+        given: str | None = None,
     ) -> Verification:
-        """The header holds ``prefix`` and the HMAC of ``signed`` (default: the raw body)."""
+        """The header holds ``prefix`` and the HMAC of ``signed`` (default: the raw body). Where a
+        provider writes it into the body instead, ``given`` is what stands there."""
         ...
 
-    def token(self, *, keys: Sequence[Secret], header: str, prefix: str = "") -> Verification:
-        """The header holds the shared token itself."""
+    def token(
+        self,
+        *,
+        keys: Sequence[Secret],
+        header: str | None = None,
+        prefix: str = "",
+        query: str | None = None,
+    ) -> Verification:
+        """The shared token itself stands in ``header`` after ``prefix``, or, where a provider can
+        do no better, in the address, as the parameter ``query``."""
         ...
 
     def basic(self, *, username: str, passwords: Sequence[Secret]) -> Verification:
@@ -190,9 +214,17 @@ class Kv(Protocol):
         """The value, or ``None``."""
         ...
 
-    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: int | None = None,
+        expires_in: float | None = None,
+    ) -> bool:
         """Store. With ``version`` only if that is still the stored one (0: not there yet), so
-        that two processes may refresh one token; ``False`` if somebody was faster."""
+        that two processes may refresh one token; ``False`` if somebody was faster. After
+        ``expires_in`` seconds it is as if it had been deleted; ``None``: it stays until it is."""
         ...
 
     async def delete(self, key: str) -> None:
@@ -255,9 +287,30 @@ class Context(Protocol):
         """A connection for a line protocol, under the same rules as ``http``."""
         ...
 
+    async def start_tls(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        *,
+        timeout: float = 15.0,
+    ) -> None:
+        """Go on encrypted where ``connect`` has begun in plain (STARTTLS), once the server has
+        agreed: the same ``reader`` and ``writer``, from now on by TLS, with a certificate for
+        ``host``. Raises ``Temporary`` when that fails, or when the server has said more than it
+        may before; the connection is closed then."""
+        ...
+
     async def emit(self, delivery: Delivery) -> None:
         """Hand over something that arrived by a route or listener; returns once it is stored.
         ``ingest`` reads it like any other."""
+        ...
+
+    async def ask(self, task: CallTask) -> tuple[Event, ...]:
+        """Provisional. What the channel's assistant answers to ``task``: ``Speak``, ``Handoff``,
+        ``Summary`` and other events of assistants, nothing else. Raises ``Unsupported`` when
+        ``hub.toml`` names no assistant for the channel, ``Temporary`` when it fails or takes longer
+        than ten seconds (a summary: thirty): the channel goes on without."""
         ...
 
     async def run_blocking(self, function: Callable[..., T], *args: Any) -> T:

@@ -27,7 +27,12 @@ FAILURE_REASONS: frozenset[str] = frozenset(get_args(FailureReason))
 
 class HookError(Exception):
     """Base of every error that has a meaning to the hub. ``detail`` is shown to staff: one line,
-    no secrets, no message text."""
+    no secrets, no message text. ``accepted``: of ``send``, where one message goes out as several,
+    the provider's ids of those that were out before it failed, in order; staff are told how many.
+    Set it on what was raised: ``error.accepted = tuple(ids)``. A further attempt goes on after
+    them."""
+
+    accepted: tuple[str, ...] = ()
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)

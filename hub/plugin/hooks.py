@@ -37,6 +37,7 @@ from hub.plugin.types import (
     Delivery,
     FetchedMedia,
     FetchRef,
+    Finding,
     Health,
     IngestResult,
     Item,
@@ -167,6 +168,14 @@ class HubSpec:
         raise NotImplementedError
 
     @hookspec(firstresult=True)
+    async def check(self, ctx: Context) -> tuple[Finding, ...]:
+        """Ask the provider whether the credentials, the senders and the webhook address
+        (``ctx.public_url()``) are right, and say what to change. Looks, never changes anything;
+        a minute. Called by ``hub check --providers`` alone, without ``startup``. Without it
+        ``health`` is asked."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
     def routes(self, ctx: Context) -> tuple[Route, ...]:
         """HTTP under the channel's own address. Asked once."""
         raise NotImplementedError
@@ -174,7 +183,7 @@ class HubSpec:
     @hookspec(firstresult=True)
     def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
         """``settings`` as this version of the plugin wants them, where ``hub.toml`` says by
-        ``api = "0.8"`` that they were written for the plugin API ``from_api`` and ``INFO.api`` is
+        ``api = "1.0"`` that they were written for the plugin API ``from_api`` and ``INFO.api`` is
         another by now. A ``staticmethod``, because there is no instance yet; values of secrets are
         in it as texts. What it returns is checked like any settings, and is not written back."""
         raise NotImplementedError

@@ -36,8 +36,9 @@ from msgspec import Struct, field
 
 from hub.plugin.errors import FailureReason, Malformed
 
-API_VERSION = "0.9"
-"""The version of this promise. Within a major version only additions; below 1.0 it may move."""
+API_VERSION = "1.1"
+"""The version of this promise. Within a major version there are only additions, apart from what is
+marked provisional."""
 
 # --------------------------------------------------------------------------- what a plugin is
 
@@ -97,22 +98,24 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Messages have a subject line."""
     threading: bool = False
     """Replies name the message they answer."""
+    copies: bool = False
+    """A message may go to further people in copy: ``Message.cc`` in, ``Outbound.cc`` and ``bcc``
+    out. Since 1.1."""
     splits: bool = False
     """A long text goes out in several provider messages."""
-    several_recipients: bool = False
-    """One message goes to several addresses."""
     templates: bool = False
     """The provider approves texts beforehand (the hook ``templates``)."""
     reply_window: float | None = None
     """Seconds after the customer's last message in which free text is allowed."""
     edits: bool = False
-    """Messages are edited after they went out."""
+    """People edit messages after they sent them: ``ingest`` may report ``edited``. Nothing is said
+    of messages that the hub sends."""
     deletes: bool = False
-    """Messages are taken back after they went out."""
+    """People take messages back after they sent them: ``ingest`` may report ``deleted``. Nothing is
+    said of messages that the hub sends."""
     reactions: bool = False
-    """People put an emoji on a message."""
-    typing: bool = False
-    """The other side is shown that somebody writes."""
+    """People put an emoji on a message: ``ingest`` may report ``reaction``. Nothing is said of
+    reactions that the hub sends."""
     provider_idempotency: bool = False
     """The provider sends once however often the same ``Outbound.id`` is given to it."""
     reconciles: bool = False
@@ -121,6 +124,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """The channel carries calls."""
     opt_out: bool = False
     """The provider reports STOP and START, or refuses who has opted out."""
+    keywords: Literal["hub", "provider"] | None = None
+    """STOP, START and HELP in the place of a whole message mean something here, and who answers
+    them: the provider, or else the hub, which knows them in more languages. ``None``: a message is
+    only what it says."""
     streaming: bool = False
     """Provisional. Assistants: partial text while the answer is made."""
     routes: bool = False
@@ -128,14 +135,16 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 
 class Info(Struct, frozen=True, kw_only=True):
-    """What a plugin is; the class attribute ``INFO``."""
+    """What a plugin is; the class attribute ``INFO``. Where its settings decide what it can, an
+    instance has an attribute ``info``: the same with a ``can`` that claims less."""
 
     name: str
     """As in ``hub.toml``: ``plugin = "sms-twilio"``; also the entry point's name."""
     role: Role
-    """Which hooks it has to have, and what it may emit."""
+    """Which hooks it has to have, and what it may emit. Provisional: ``assistant``,
+    ``extension``."""
     api: str
-    """The plugin API it was written for: ``"0.9"``."""
+    """The plugin API it was written for: ``"1.0"``."""
     settings: type[Struct]
     """A Struct with ``forbid_unknown_fields=True``."""
     can: Capabilities = Capabilities()
@@ -153,6 +162,9 @@ class Info(Struct, frozen=True, kw_only=True):
     address_scheme: str = ""
     """The scheme of the customer's addresses: ``phone``, ``email``, or the plugin's own,
     namespaced by its name (``acme:user``)."""
+    further_schemes: frozenset[str] = frozenset()
+    """Further schemes of addresses that it reaches: of customers who have none of
+    ``address_scheme``, such as those with a user name in place of a number."""
     counter: Literal["sms"] | None = None
     """How the composer counts what is typed; ``sms``: GSM-7/UCS-2 segments."""
     real: bool = True
@@ -182,7 +194,8 @@ class MediaRef(Struct, frozen=True, kw_only=True):
     """Where a file of an inbound message lies; never its bytes. Exactly one of ``url``,
     ``provider_id`` and ``part`` (index of a part of this delivery's body) is set. The hub fetches
     it later, by ``fetch_media`` if the plugin has it. ``content_type`` and ``name`` are what the
-    provider claims; the hub looks at the bytes."""
+    provider claims; the hub looks at the bytes. ``delivery``: for a ``part``, what it is a part of;
+    the hub sets it when it asks ``fetch_media``."""
 
     url: str | None = None
     provider_id: str | None = None
@@ -190,6 +203,10 @@ class MediaRef(Struct, frozen=True, kw_only=True):
     name: str | None = None
     content_type: str | None = None
     size: int | None = None
+    delivery: Delivery | None = None
+    content_id: str | None = None
+    """What the HTML of the same message calls it by ``cid:``, without angle brackets: a picture
+    that stands in the text. ``None``: nothing calls it."""
 
 
 class FetchedMedia(Struct, frozen=True, kw_only=True):
@@ -378,6 +395,13 @@ class Message(Struct, frozen=True, kw_only=True, tag="message"):
     recipient: Address | None = None
     echo: bool = False
     automatic: bool = False
+    fingerprint: str | None = None
+    """For channels whose senders make the ids, and may use one twice: the same for every copy of
+    this message, and another for another message. One with the id of an earlier message and another
+    fingerprint is a message of its own. ``None``: the id alone tells."""
+    cc: tuple[Address, ...] = ()
+    """Who else it went to, in copy or beside the own address: neither the sender nor an own
+    address. Since 1.1."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
@@ -482,7 +506,7 @@ class Voicemail(Struct, frozen=True, kw_only=True, tag="voicemail"):
 class CallOutcome(Struct, frozen=True, kw_only=True, tag="call_outcome"):
     """What a provider's own voice agent reports of a call it handled: a ``summary``, ``facts`` by
     label ("Address": "12 High Street"), the ``outcome`` in the agent's words, and the ``follow_up``
-    it promised."""
+    it promised. ``handed_over``: it could not settle the matter, and left it to a person."""
 
     external_id: str
     summary: str
@@ -490,6 +514,7 @@ class CallOutcome(Struct, frozen=True, kw_only=True, tag="call_outcome"):
     outcome: str | None = None
     follow_up: str | None = None
     due_at: datetime | None = None
+    handed_over: bool = False
 
 
 class Opened(Struct, frozen=True, kw_only=True, tag="opened"):
@@ -647,7 +672,18 @@ class IngestResult(Struct, frozen=True, kw_only=True):
 
 # --------------------------------------------------------------------------- what goes out
 
-Kind = Literal["message", "template", "edit", "delete", "reaction", "typing", "call", "assist"]
+Kind = Literal["message", "template", "call", "assist"]
+
+
+class CallTask(Struct, frozen=True, kw_only=True):
+    """Provisional. What an assistant is asked about a call (``external_id``): by ``wanted`` what to
+    say next (``turn``: ``Speak`` or ``Handoff``), or what it was about (``summary``). ``turns``:
+    the words said so far, (speaker, text) each, the oldest first; the speaker as in ``CallTurn``.
+    Written by the caller's mouth: untrusted."""
+
+    external_id: str
+    turns: tuple[tuple[str, str], ...] = ()
+    wanted: Literal["turn", "summary"] = "turn"
 
 
 class WirePart(Struct, frozen=True, kw_only=True):
@@ -673,10 +709,28 @@ class Outbound(Struct, frozen=True, kw_only=True):
     deadline: datetime
     attempt: int = 1
     kind: Kind = "message"
+    """Asked for only where ``Info.can`` claims it. Later versions may add kinds: ``send`` raises
+    ``Unsupported`` for each that it does not know, before anything touches the network.
+    Provisional: ``assist``."""
     wire: tuple[WirePart, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     reply_to: str | None = None
-    """External id of the message it answers, where the channel threads."""
+    """External id of the message it answers, where the channel threads and whoever wrote it has
+    named one."""
+    earlier: tuple[str, ...] = ()
+    """External ids of the conversation's last messages on this channel, at most 20, the oldest
+    first, where the channel threads: what mail names in ``References``."""
+    cc: tuple[Address, ...] = ()
+    """Who gets it in copy, for everybody to see, where the channel has copies. Since 1.1."""
+    bcc: tuple[Address, ...] = ()
+    """Who gets it in copy, unseen by everybody else, where the channel has copies. Since 1.1."""
+    automatic: bool = False
+    """No person has written it: mail says so in its headers, so that no machine answers."""
+    member_address: Address | None = None
+    """Of a call: where the member who makes it is rung first."""
+    task: CallTask | None = None
+    """Provisional. Of ``assist``: what the assistant is asked. What the model says goes into
+    ``Accepted.answers``, and through ``ingest``."""
     started_at: datetime | None = None
     """When the attempt began. ``reconcile`` looks from there on: the same words, sent to the same
     person the day before, are another message."""
@@ -702,10 +756,10 @@ the provider, a notification."""
 
 class Item(Struct, frozen=True, kw_only=True):
     """What ``render`` shows: an entry, or a message being written (surfaces ``composer`` and
-    ``wire``): its ``kind``. ``direction``: in from a customer, or out; ``facts``: as in
-    ``Message``."""
+    ``wire``). ``direction``: in from a customer, or out; ``facts``: as in ``Message``."""
 
     kind: Literal["message", "call", "draft", "summary", "suggestion"] = "message"
+    """What is shown. Provisional: ``draft``, ``summary``, ``suggestion``."""
     direction: Literal["in", "out"]
     text: str = ""
     subject: str | None = None
@@ -714,6 +768,9 @@ class Item(Struct, frozen=True, kw_only=True):
     facts: dict[str, str] = field(default_factory=dict[str, str])
     address: Address | None = None
     own_address: str | None = None
+    template: TemplateUse | None = None
+    """In place of ``text``: a template that goes out. ``wire`` has what the recipient reads as
+    ``WirePart.text``."""
 
 
 class Text(Struct, frozen=True, kw_only=True, tag="text"):
@@ -777,7 +834,8 @@ class ComposeFacts(Struct, frozen=True, kw_only=True):
     own_address: str
     now: datetime
     last_inbound_at: datetime | None
-    """When this contact last wrote on this channel."""
+    """When this contact last wrote on this channel: by the provider's time, where it is before the
+    arrival."""
 
 
 class ComposeRules(Struct, frozen=True, kw_only=True):
@@ -811,14 +869,41 @@ class Reconciled(Struct, frozen=True, kw_only=True):
 
 class TemplateInfo(Struct, frozen=True, kw_only=True):
     """A template the provider has approved, or not. ``name`` and ``language`` name it together;
-    ``body`` is its text with the provider's marks for ``parameters``; ``state``: whether it may be
-    used."""
+    ``body`` is its text with the provider's marks for ``parameters``, which ``examples`` explain in
+    the same order; ``header`` and ``footer`` stand above and below it, ``buttons`` are labels;
+    ``state``: whether it may be used, and where not, ``reason`` says why. ``data`` is the plugin's
+    own (JSON values)."""
 
     name: str
     language: str
     body: str
     parameters: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    header: str | None = None
+    footer: str | None = None
+    buttons: tuple[str, ...] = ()
     state: Literal["approved", "pending", "rejected", "paused"] = "approved"
+    reason: str | None = None
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class TemplateUse(Struct, frozen=True, kw_only=True):
+    """A ``template`` with ``values`` for its parameters. The hub has seen to it that there is one
+    for each and for nothing else."""
+
+    template: TemplateInfo
+    values: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something looked at with the provider: ``about`` what ("credentials", "webhook address",
+    "sender +4930…"), whether it is right (``state``), what was found (``detail``), and what to
+    change (``advice``)."""
+
+    about: str
+    state: Literal["ok", "wrong", "unknown"] = "ok"
+    detail: str = ""
+    advice: str | None = None
 
 
 class CallFacts(Struct, frozen=True, kw_only=True):
@@ -831,7 +916,7 @@ class CallFacts(Struct, frozen=True, kw_only=True):
     on_duty: tuple[Address, ...]
     """Where those who take calls now are reached; empty when nobody is known to."""
     assistant: bool
-    """Whether policy lets an assistant answer first."""
+    """Provisional. Whether the channel names an assistant, and that is there to be asked."""
     events: tuple[Event, ...] = ()
     """What ``ingest`` has understood of the delivery that waits."""
 
@@ -927,16 +1012,52 @@ class RouteHandler(Protocol):
     def __call__(self, ctx: Any, request: RouteRequest, /) -> Awaitable[RouteReply]: ...
 
 
+class Socket(Protocol):
+    """A WebSocket at one of the channel's routes, held by its ``SocketHandler``.
+
+    The first ``receive`` or ``send`` accepts it, within ten seconds; a handler that returns, raises
+    or closes it before has refused it. When the handler ends, so does the socket. A message has a
+    megabyte at most, either way; a channel holds 200 sockets. The hub asks the client every 25
+    seconds whether it is still there, and ends a socket on which nobody says anything for ten
+    minutes."""
+
+    request: RouteRequest
+    """The handshake: a GET without a body."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message, text or bytes as it was sent; ``None`` when it is over: the client has
+        gone, or the hub stops or has new settings for the channel. The handler is to end then. A
+        ``receive`` that is cancelled loses nothing."""
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Send text or bytes; returns when there is room for more. Raises ``ConnectionResetError``
+        when it is over, which a handler may let pass."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End it; ``code`` as in RFC 6455, ``reason`` at most 123 bytes. What the client has said
+        before can still be received."""
+        ...
+
+
+class SocketHandler(Protocol):
+    """What holds a WebSocket; runs on the channel's own loop, once for each."""
+
+    def __call__(self, ctx: Any, socket: Socket, /) -> Awaitable[None]: ...
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """A path under the channel's own address, ``/hooks/{organisation}/{channel_id}/{path}``.
 
     ``auth`` has no default: ``member`` (a signed-in member with the right ``capability``),
-    ``public`` (anybody: the handler must verify). ``method`` and ``path`` say which requests the
-    ``handler`` answers.
+    ``public`` (anybody: the handler must verify, by ``ctx.verify`` or otherwise). ``method`` and
+    ``path`` say which requests the ``handler`` answers: a ``RouteHandler``, or for ``WS``, which is
+    a WebSocket, a ``SocketHandler``. To ``ctx.verify`` the address of one begins with ``wss``.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "DELETE", "WS"]
     path: str
     auth: Literal["member", "public"]
-    handler: RouteHandler
+    handler: RouteHandler | SocketHandler
     capability: str = "messages.view"

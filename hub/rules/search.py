@@ -70,6 +70,12 @@ class Query(Struct, frozen=True):
     needles: tuple[str, ...]
     numbers: tuple[str, ...]
 
+    def finds_words(self, text: list[str]) -> bool:
+        """Whether it finds an entry with these words."""
+        return all(
+            any(term.stands_at(text, place) for place in range(len(text))) for term in self.terms
+        )
+
     def finds_contact(self, text: str) -> bool:
         """Whether it finds a contact with this text."""
         return (bool(self.needles) and all(needle in text for needle in self.needles)) or any(
@@ -124,14 +130,24 @@ def entry_text(content: Content) -> str:
     return f"{content.subject}\n{content.text}" if content.subject else content.text
 
 
-def contact_text(name: str | None, addresses: Iterable[tuple[str, str, str | None]]) -> str:
-    """What of a contact is searched: name and addresses (scheme, value, display) in parts with
-    two spaces before each, so that what a part begins with can be told from what it holds."""
-    parts = fold(name or "").split()
+def contact_text(
+    name: str | None,
+    addresses: Iterable[tuple[str, str, str | None]],
+    details: Iterable[str | None] = (),
+) -> str:
+    """What of a contact is searched: name, addresses (scheme, value, display) and what else is
+    known of them, in parts with two spaces before each, so that what a part begins with can be told
+    from what it holds. Of a name that is a number, its digits as well."""
+    folded_name = fold(name or "")
+    parts = folded_name.split()
+    if _NUMBER.fullmatch(folded_name.strip()):
+        parts.append(_digits(folded_name))
     for scheme, value, display in addresses:
         folded = fold(value)
         parts += [_digits(folded)] if scheme == "phone" else folded.split()
         parts += fold(display or "").split()
+    for detail in details:
+        parts += fold(detail or "").split()
     return "".join(f"  {part}" for part in parts if part)[:_CONTACT]
 
 

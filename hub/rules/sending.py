@@ -16,6 +16,8 @@ from hub.rules.states import Refusal, Transmission
 
 BACKOFF_FIRST_MS = 2_000
 BACKOFF_LONGEST_MS = 10 * 60 * 1000
+NAMED_WITHIN_MS = 10 * 60 * 1000
+"""How long after it began a call of ours that no answer came to may still be told of."""
 
 _parts_encoder = msgspec.json.Encoder(order="deterministic")
 _parts_decoder = msgspec.json.Decoder(dict[str, str])
@@ -65,10 +67,33 @@ def started(transmission: Transmission, token: str, now: int) -> Transmission:
     )
 
 
+def repeated(transmission: Transmission, token: str, now: int, lease_until: int) -> Transmission:
+    """The provider is about to be given a message of unknown outcome again. It sends once, so
+    whatever comes of it, at most one has gone out. What began is still the first attempt."""
+    if transmission.status != "unknown":
+        raise Refusal("not_unknown", "The outcome of this message is known.", kind="conflict")
+    return replace(
+        transmission,
+        status="sending",
+        attempts=transmission.attempts + 1,
+        lease_token=token,
+        lease_until=lease_until,
+        status_at=now,
+    )
+
+
 def released(transmission: Transmission, token: str, now: int, due_at: int) -> Transmission:
     """Not sent after all (the channel paused): it waits again."""
     _held(transmission, token)
     return replace(_free(transmission, now, "pending"), due_at=due_at)
+
+
+def held(transmission: Transmission, token: str, now: int, due_at: int) -> Transmission:
+    """It may not go out by itself before ``due_at``, and holds up nothing meanwhile. For how long
+    it is tried counts from then."""
+    _held(transmission, token)
+    later = transmission.deadline + due_at - now
+    return replace(_free(transmission, now, "scheduled"), due_at=due_at, deadline=later)
 
 
 def deferred(
@@ -116,10 +141,21 @@ def unknown(
     return replace(_free(transmission, now, "unknown"), detail=detail, due_at=due_at)
 
 
+def may_have_begun(transmission: Transmission, now: int) -> bool:
+    """Whether a call that the provider tells of may be this one, which it has not named yet."""
+    if transmission.status == "sending":
+        return True
+    began = transmission.started_at or 0
+    return transmission.status == "unknown" and now - began <= NAMED_WITHIN_MS
+
+
 def absent(transmission: Transmission, now: int) -> Transmission:
-    """The provider says that it did not go out: it may be tried again without risk."""
+    """The provider says that it did not go out: it may be tried again without risk. A call is not:
+    who was to be rung may be elsewhere by now."""
     if transmission.status != "unknown":
         raise Refusal("not_unknown", "The outcome of this message is known.", kind="conflict")
+    if transmission.kind == "call":
+        return failed(transmission, None, now, "other", "The call was never made.", None)
     return replace(_free(transmission, now, "pending"), due_at=now, detail=None)
 
 

@@ -1,16 +1,16 @@
 """How a message's status moves.
 
-A transmission is ``pending`` (or ``scheduled``, ``pending_approval``) until it is picked up,
-``sending`` while the provider is being asked, then what the provider says. What the provider
-reports comes in any order and more than once, so reports are ranked and never go back, with one
-exception that is real: a message that was sent may turn out to have failed.
+A transmission is ``pending`` (or ``scheduled``) until it is picked up, ``sending`` while the
+provider is being asked, then what the provider says. What the provider reports comes in any order
+and more than once, so reports are ranked and never go back, with one exception that is real: a
+message that was sent may turn out to have failed. What waits for approval has no transmission yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-WAITING = frozenset({"pending", "scheduled", "pending_approval"})
+WAITING = frozenset({"pending", "scheduled"})
 """Not picked up for sending yet."""
 
 _RANK = {"queued": 1, "sent": 2, "delivered": 4, "read": 5, "failed": 3}
@@ -42,7 +42,6 @@ _ENTRY_ORDER = (
     # What a person has to know first.
     "unknown",
     "failed",
-    "pending_approval",
     "sending",
     "pending",
     "scheduled",

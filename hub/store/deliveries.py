@@ -85,13 +85,13 @@ _MADE = (
 )
 _external = t.external_ids.c
 _NAMED = (
-    sa.select(_external.external_id, _external.entry_id, _external.thread_id)
+    sa.select(_external.external_id, _external.entry_id, _entries.thread_id)
+    .join(t.entries, _entries.id == _external.entry_id)
     .where(
         *bound(org=_external.organisation_id, channel=_external.channel_id),
         among(_external.external_id, "names"),
-        _external.entry_id.is_not(None),
     )
-)  # fmt: skip
+)
 
 
 class Page(Struct, frozen=True):

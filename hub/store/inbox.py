@@ -1,27 +1,47 @@
 """The conversation list: a page of it, its counts, and single rows.
 
-A role that sees every channel reads ``threads`` alone, by the index of its filter. One that is
-limited to channels reads what those have contributed (``thread_channels``): order, unread and
-preview are made from the entries it may see.
+A role that sees every channel reads ``threads`` alone, by the index of its filter, and counts that
+are kept (``hub.store.inbox_counts``). One that sees a part reads a list and counts of its own, kept
+in the same way (``hub.store.sights``).
+
+What such a role's list has to be follows from what its channels have contributed
+(``thread_channels``), and of a channel of which it sees some numbers only, from the entries
+themselves: order, unread and preview are made from those it may see. The kept list is made by that,
+and until it is, everything is read so.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
+from hub.rules import calls, date_ranges, sight, updates
+from hub.store import inbox_counts
 from hub.store import tables as t
-from hub.store.rows import facts, structs
-from hub.store.scope import Scope
-from hub.store.statements import among, aside, bound, columns
+from hub.store.inbox_counts import (
+    EVERYBODYS,
+    LATER,
+    NOBODY,
+    OF_SIGHTS,
+    Kind,
+    kind_of,
+    needs_response_of,
+)
+from hub.store.rows import structs
+from hub.store.scope import Scope, Width, at_numbers
+from hub.store.statements import among, aside, bound, columns, of_rows
 
+Place = tuple[int, int]
+"""Of a row in the list: its ``sort_at`` and id."""
 STATUSES = ("open", "unread", "closed", "all")
-FILTERS = ("all", "unread", "unassigned", "mine", "needs_response")
+FILTERS = ("all", "unread", "unassigned", "mine", "needs_response", "late")
 
 
 class ThreadRow(Struct, kw_only=True):
@@ -33,6 +53,7 @@ class ThreadRow(Struct, kw_only=True):
     status: str
     needs_response: bool
     unread: int
+    unresolved: int
     assignee_id: int | None
     preview: str
     preview_direction: str
@@ -43,37 +64,102 @@ class ThreadRow(Struct, kw_only=True):
     active_at: int
     created_at: int
     read_through: int
+    waiting_since: int | None
     has_preview: bool
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What of the list is wanted. ``me`` is the member who asks, for ``mine``."""
+    """What of the list is wanted. ``me`` is the member who asks, for ``mine``; ``late_since`` since
+    when a conversation must have waited, or longer, to be ``late``, ``None`` where none is.
+    ``since`` and ``until`` are what ``range`` means now: with any activity from the one until
+    before the other. ``own``: with anything at one of these addresses of ours; ``channels``: with
+    anything on one of these."""
 
     status: str = "open"
     filter: str = "all"
     me: int | None = None
     assignee_id: int | None = None
+    late_since: int | None = None
+    range: date_ranges.Range = date_ranges.ALL
+    since: int | None = None
+    until: int | None = None
+    own: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     @property
     def values(self) -> dict[str, Any]:
         """What its conditions bind."""
-        return {"me": self.me, "assignee": self.assignee_id}
+        return {
+            "me": self.me,
+            "assignee": self.assignee_id,
+            "late": self.late_since,
+            "since": self.since or 0,
+            "until": self.until,
+            "own": self.own,
+            "on_channels": self.channels,
+        }
+
+    @property
+    def exact(self) -> bool:
+        """Whether an index has these conversations and no others, but for a range of time."""
+        narrowed = self.status != "all", self.filter != "all", self.assignee_id is not None
+        return sum(narrowed) <= 1 and self.filter != "late"
+
+    @property
+    def by_kind(self) -> bool:
+        """Whether it asks for nothing that only the entries tell: such counts are kept."""
+        return self.until is None and not self.own and not self.channels
+
+    @property
+    def narrowed(self) -> Narrowed:
+        """What it asks for besides status and quick filter."""
+        return Narrowed(
+            assigned=self.assignee_id is not None,
+            since=self.since is not None,
+            until=self.until is not None,
+            own=bool(self.own),
+            channels=bool(self.channels),
+        )
 
 
-# As the partial index has it.
-_NEEDS_RESPONSE: Any = sa.text("threads.needs_response")
+class Narrowed(Struct, frozen=True, kw_only=True):
+    """By what a list is narrowed besides status and quick filter; statements differ by it."""
+
+    assigned: bool = False
+    since: bool = False
+    until: bool = False
+    own: bool = False
+    channels: bool = False
+
+
+_WHOLE = Narrowed()
+
+
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("0", sa.Integer)
+Eyes = Width | Literal["kept"]
+"""As of a scope, or limited with a list that is kept."""
 
 
 class Source:
-    """The list as a role reads it, limited to channels or not: where rows come from and what their
-    columns are. Statements bind ``org``, ``channels`` (if limited), ``ids`` (if some are wanted
-    ``by_id``) and what a filter needs."""
+    """The list as a role reads it, limited or not: where rows come from and what their columns are.
+    Statements bind what ``_values`` gives, ``ids`` (if some are wanted ``by_id``) and what a filter
+    needs."""
 
-    def __init__(self, *, limited: bool, by_id: bool = False) -> None:
+    def __init__(self, *, width: Eyes, by_id: bool = False) -> None:
+        limited = width != "all"
         threads = t.threads.c
+        self.limited = limited
+        self.walked = not limited or width == "kept"
+        """Whether there is an index for each filter."""
+        self.table = t.sight_threads if width == "kept" else t.threads
+        self.id: sa.ColumnElement[int] = threads.id
+        if width == "kept":
+            self._kept()
+            return
         self.base: sa.FromClause = t.threads
         self.sort_at: sa.ColumnElement[int] = threads.sort_at
         self.unread: sa.ColumnElement[int] = threads.unread
+        self.unresolved: sa.ColumnElement[int] = threads.unresolved
         self.active_at: sa.ColumnElement[int] = threads.active_at
         self.conditions = bound(org=threads.organisation_id)
         seen = t.thread_channels.c
@@ -83,48 +169,107 @@ class Source:
             self.conditions.append(among(threads.id, "ids"))
             of_own = [among(seen.thread_id, "ids")]
         if limited:
-            own = (
-                sa.select(
-                    seen.thread_id,
-                    sa.func.max(seen.sort_at).label("sort_at"),
-                    sa.func.max(seen.active_at).label("active_at"),
-                    sa.func.sum(seen.unread).label("unread"),
+            whole = sa.select(
+                *columns(
+                    t.thread_channels, "thread_id", "sort_at", "active_at", "unread", "unresolved"
                 )
-                .where(*of_own, among(seen.channel_id, "channels"))
-                .group_by(seen.thread_id)
-                .subquery("own")
-            )
+            ).where(*of_own, among(seen.channel_id, "channels"))
+            # Both ways a sum of their rows by thread; of numbers it is made once for all counts.
+            if width == "channels":
+                own = _by_thread(whole.subquery("whole")).subquery("own")
+            else:
+                both = whole.union_all(_of_numbers(by_id=by_id)).subquery("both")
+                own = _by_thread(both).cte("own").prefix_with("MATERIALIZED")
             self.base = t.threads.join(own, own.c.thread_id == threads.id)
             self.sort_at, self.active_at = own.c.sort_at, own.c.active_at
             self.unread = sa.cast(own.c.unread, sa.Integer)
+            self.unresolved = sa.cast(own.c.unresolved, sa.Integer)
+
+    def _kept(self) -> None:
+        own = t.sight_threads.c
+        self.id = own.thread_id
+        self.base = t.sight_threads.join(t.threads, t.threads.c.id == own.thread_id)
+        self.sort_at = self.active_at = own.sort_at
+        self.unread, self.unresolved = own.unread, own.unresolved
+        self.conditions = bound(sight=own.sight_id)
 
     def where(
-        self, status: str, filter_: str, *, assigned: bool = False
+        self, status: str, filter_: str, narrowed: Narrowed = _WHOLE, *, found: bool = False
     ) -> list[sa.ColumnElement[bool]]:
-        """The conditions of a filter and a status tab together; binds ``me``, ``assignee``.
+        """The conditions of a filter and a status tab together, and of what the list is narrowed by
+        besides; binds what ``Filter.values`` gives.
 
+        Threads in which nothing is left have no place there (``sort_at`` 0).
         The narrowest one is searched by (the fewest are unread, then those that need a response,
-        then one member's), the others are checked on the way.
+        then one member's), the others are checked on the way. If the rows are ``found`` in another
+        way already, all of them are.
         """
-        threads = t.threads.c
-        unread = "unread" in (status, filter_)
-        needs = filter_ == "needs_response"
-        theirs = assigned or filter_ in ("mine", "unassigned")
+        threads = self.table.c
+        unread = found or "unread" in (status, filter_)
+        needs = filter_ in ("needs_response", "late")
+        theirs = narrowed.assigned or filter_ in ("mine", "unassigned")
         assignee = aside(threads.assignee_id) if unread or needs else threads.assignee_id
         tab = aside(threads.status) if unread or needs or theirs else threads.status
-        conditions = list(self.conditions)
-        if unread:
-            conditions.append(self.unread > sa.literal_column("0"))
+        conditions = [] if found else list(self.conditions)
+        if found:
+            conditions += bound(org=aside(t.threads.c.organisation_id))
+        if self.walked:  # who is limited reads of threads what there is in them alone
+            searched = unread or needs or theirs or status != "all"
+            sort_at = aside(threads.sort_at) if searched else threads.sort_at
+            conditions.append(sort_at > _ZERO)
+        if "unread" in (status, filter_):
+            conditions.append((aside(self.unread) if found else self.unread) > _ZERO)
         if needs:
-            conditions.append(aside(threads.needs_response) if unread else _NEEDS_RESPONSE)
+            needing = needs_response_of(self.table)
+            conditions.append(aside(threads.needs_response) if unread else needing)
+        if filter_ == "late":
+            # A sum has no index: PostgreSQL would take the one of who has waited, and sort.
+            waited = threads.waiting_since + _ZERO
+            conditions.append(waited <= sa.bindparam("late", type_=t.Time))
         if filter_ == "unassigned":
             conditions.append(assignee.is_(None))
         if filter_ == "mine":
             conditions += bound(me=assignee)
-        if assigned:
+        if narrowed.assigned:
             conditions += bound(assignee=assignee)
         if status in ("open", "closed"):
             conditions.append(tab == sa.literal_column(f"'{status}'"))
+        return conditions + self.within(narrowed)
+
+    def within(self, narrowed: Narrowed) -> list[sa.ColumnElement[bool]]:
+        """That there was any activity in a range, that anything went through addresses of ours, or
+        channels. Most of it only the entries tell; of channels the thread's own rows do, to who
+        sees all there is."""
+        conditions: list[sa.ColumnElement[bool]] = []
+        if narrowed.since:
+            conditions.append(aside(self.active_at) >= sa.bindparam("since", type_=t.Time))
+
+        def some(*wanted: sa.ColumnElement[bool]) -> sa.Exists:
+            here = t.entries.c.thread_id == t.threads.c.id
+            seen = Scope.entries(limited=self.limited)
+            return sa.exists(
+                sa.select(sa.literal(1)).where(here, *seen, *wanted).correlate_except(t.entries)
+            )
+
+        if narrowed.until:
+            own = t.entries.c
+            within = [own.sort_at < sa.bindparam("until", type_=t.Time)]
+            if narrowed.since:
+                within.append(own.sort_at >= sa.bindparam("since", type_=t.Time))
+            conditions.append(some(*within))
+        if narrowed.own:
+            conditions.append(some(among(t.entries.c.own_address, "own")))
+        if narrowed.channels and self.limited:
+            conditions.append(some(among(t.entries.c.channel_id, "on_channels")))
+        elif narrowed.channels:
+            used = t.thread_channels.c
+            conditions.append(
+                sa.exists(
+                    sa.select(sa.literal(1))
+                    .where(used.thread_id == t.threads.c.id, among(used.channel_id, "on_channels"))
+                    .correlate_except(t.thread_channels)
+                )
+            )
         return conditions
 
     def rows(self) -> sa.Select[*tuple[Any, ...]]:
@@ -137,6 +282,7 @@ class Source:
             threads.status,
             threads.needs_response,
             self.unread.label("unread"),
+            self.unresolved.label("unresolved"),
             threads.assignee_id,
             threads.preview,
             threads.preview_direction,
@@ -147,6 +293,7 @@ class Source:
             self.active_at.label("active_at"),
             threads.created_at,
             threads.read_through,
+            threads.waiting_since,
             threads.last_entry_id.is_not(None).label("has_preview"),
         ]
         return sa.select(*selected).select_from(
@@ -154,57 +301,186 @@ class Source:
         )
 
 
+def _by_thread(rows: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
+    own = rows.c
+    return sa.select(
+        own.thread_id,
+        sa.func.max(own.sort_at).label("sort_at"),
+        sa.func.max(own.active_at).label("active_at"),
+        sa.func.sum(own.unread).label("unread"),
+        sa.func.sum(own.unresolved).label("unresolved"),
+    ).group_by(own.thread_id)
+
+
+def _of_numbers(*, by_id: bool) -> sa.Select[*tuple[Any, ...]]:
+    """What each entry of the numbers that are seen adds to its thread."""
+    own, read, used = t.entries.c, t.threads.alias("read"), t.thread_channels.alias("used")
+    unresolved = sa.case((among(own.id, "unresolved"), 1), else_=0)
+    unread = sa.and_(own.direction == "in", own.kind == "message", own.seq > read.c.read_through)
+    reached: sa.FromClause = used.join(
+        t.entries,
+        sa.and_(own.thread_id == used.c.thread_id, own.channel_id == used.c.channel_id),
+    )
+    conditions = [*bound(org=used.c.organisation_id), among(used.c.channel_id, "part")]
+    if by_id:
+        reached, conditions = t.entries, [among(own.thread_id, "ids")]
+    return (
+        sa.select(
+            own.thread_id,
+            own.sort_at,
+            own.sort_at.label("active_at"),
+            sa.case((unread, 1), else_=unresolved).label("unread"),
+            unresolved.label("unresolved"),
+        )
+        .select_from(reached.join(read, read.c.id == own.thread_id))
+        .where(*conditions, at_numbers(t.entries))
+    )
+
+
 Counts = tuple[dict[str, int], dict[str, int], int]
 """By filter, by status, and how many conversations have anything unread."""
+Part = Literal["", "sorted", "later", "found", "used"]
+"""Of a range of time: what conditions on each row tell; what stands in the list since then; what
+was active since then and stands before; what the range's entries lead to. And what the channels
+lead to that a list is narrowed to."""
+
+
+class Wanted(NamedTuple):
+    """What makes one statement of a page another one."""
+
+    width: Eyes
+    status: str
+    filter: str
+    narrowed: Narrowed
+    further: bool
+    part: Part = ""
 
 
 @cache
-def _page(
-    *, limited: bool, status: str, filter_: str, assigned: bool, further: bool
-) -> sa.Select[*tuple[Any, ...]]:
-    source = Source(limited=limited)
-    conditions = source.where(status, filter_, assigned=assigned)
-    if further:
-        at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
-        conditions.append(sa.tuple_(source.sort_at, t.threads.c.id) < sa.tuple_(at, id_))
-    order: list[sa.ColumnElement[Any]] = [source.sort_at.desc(), t.threads.c.id.desc()]
-    if filter_ == "unassigned" and status != "unread":
-        # They are all NULL, which PostgreSQL does not see by itself.
-        order.insert(0, t.threads.c.assignee_id)
+def _page(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
+    source = Source(width=wanted.width)
+    return _in_order(source, source.rows(), wanted)
+
+
+@cache
+def _places(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
+    """Ids alone, where many rows are looked at for a page."""
+    source = Source(width=wanted.width)
+    return _in_order(source, sa.select(t.threads.c.id, t.threads.c.sort_at), wanted)
+
+
+@cache
+def _walk(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
+    """Those of the first ``walked`` that were active in a range."""
+    first = _places(wanted).limit(sa.bindparam("walked", type_=sa.Integer)).subquery("first")
     return (
-        source.rows()
-        .where(*conditions)
-        .order_by(*order)
+        sa.select(first.c.id)
+        .where(sa.exists().where(t.entries.c.thread_id == first.c.id, *_BETWEEN))
+        .order_by(first.c.sort_at.desc(), first.c.id.desc())
         .limit(sa.bindparam("count", type_=sa.Integer))
     )
 
 
+def _in_order(
+    source: Source, rows: sa.Select[*tuple[Any, ...]], wanted: Wanted
+) -> sa.Select[*tuple[Any, ...]]:
+    by_index = wanted.part not in ("later", "found", "used")
+    conditions = source.where(wanted.status, wanted.filter, wanted.narrowed, found=not by_index)
+    if wanted.part == "sorted":
+        conditions.append(source.sort_at >= sa.bindparam("since", type_=t.Time))
+    elif wanted.part:
+        conditions.append(_PARTS[wanted.part])
+    if wanted.further:
+        at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
+        conditions.append(sa.tuple_(source.sort_at, source.id) < sa.tuple_(at, id_))
+    sort_at = source.sort_at if by_index else aside(source.sort_at)
+    order: list[sa.ColumnElement[Any]] = [sort_at.desc(), source.id.desc()]
+    if wanted.filter == "unassigned" and wanted.status != "unread" and by_index and source.walked:
+        # They are all NULL, which PostgreSQL does not see by itself.
+        order.insert(0, source.table.c.assignee_id)
+    limit = sa.bindparam("count", type_=sa.Integer)
+    return rows.where(*conditions).order_by(*order).limit(limit)
+
+
+_LATER_SINCE = sa.select(t.threads.c.id).where(
+    *bound(org=t.threads.c.organisation_id),
+    LATER,
+    t.threads.c.active_at >= sa.bindparam("since", type_=t.Time),
+    aside(t.threads.c.sort_at) < sa.bindparam("since", type_=t.Time),
+)
+_BETWEEN = (
+    t.entries.c.sort_at >= sa.bindparam("since", type_=t.Time),
+    t.entries.c.sort_at < sa.bindparam("until", type_=t.Time),
+)
+_ENTRIES_BETWEEN = sa.select(t.entries.c.thread_id).where(
+    *bound(org=t.entries.c.organisation_id), *_BETWEEN
+)
+_USING = sa.select(t.thread_channels.c.thread_id).where(
+    *bound(org=t.thread_channels.c.organisation_id),
+    among(t.thread_channels.c.channel_id, "on_channels"),
+)
+_PARTS: dict[Part, sa.ColumnElement[bool]] = {
+    "later": of_rows(t.threads.c.id, _LATER_SINCE),
+    "found": of_rows(t.threads.c.id, _ENTRIES_BETWEEN),
+    "used": of_rows(t.threads.c.id, _USING),
+}
+_PROBE = sa.select(sa.func.count()).select_from(
+    _ENTRIES_BETWEEN.limit(sa.bindparam("enough", type_=sa.Integer)).subquery("some")
+)
+_PROBE_USING = sa.select(sa.func.count()).select_from(
+    _USING.limit(sa.bindparam("enough", type_=sa.Integer)).subquery("some")
+)
+
+
 @cache
-def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    source = Source(limited=limited, by_id=True)
+def _by_id(*, width: Width) -> sa.Select[*tuple[Any, ...]]:
+    source = Source(width=width, by_id=True)
     return source.rows().where(*source.conditions)
 
 
 @cache
-def _counts(
-    *, limited: bool, status: str, filter_: str, assigned: bool
-) -> sa.Select[*tuple[Any, ...]]:
-    source = Source(limited=limited)
-
-    def count(status: str, filter_: str, *, assigned: bool) -> sa.ScalarSelect[int]:
-        return (
-            sa.select(sa.func.count())
-            .select_from(source.base)
-            .where(*source.where(status, filter_, assigned=assigned))
-            .scalar_subquery()
+def _listed(*, width: Width) -> sa.Select[*tuple[Any, ...]]:
+    source, threads = Source(width=width, by_id=True), t.threads.c
+    return (
+        sa.select(
+            threads.id,
+            threads.status,
+            threads.assignee_id,
+            threads.needs_response,
+            threads.waiting_since,
+            source.unread,
+            source.unresolved,
+            source.sort_at,
         )
+        .select_from(source.base)
+        .where(*source.conditions)
+    )
 
-    counted = [count(status, name, assigned=assigned).label(f"filter_{name}") for name in FILTERS]
-    counted += [
-        count(name, filter_, assigned=assigned).label(f"status_{name}") for name in STATUSES
-    ]
-    counted.append(count("unread", "all", assigned=False).label("unread_total"))
-    return sa.select(*counted)
+
+@cache
+def _scan(width: Eyes, narrowed: Narrowed, part: Part) -> sa.Select[*tuple[Any, ...]]:
+    """How many there are of each kind, which of them are late, and which are within what the list
+    is narrowed by; who is limited has no other count of the rest, unless it is kept."""
+    source = Source(width=width)
+    own = source.table.c
+    late = sa.and_(own.needs_response, own.waiting_since <= sa.bindparam("late", type_=t.Time))
+    conditions = source.where(
+        "all", "all", narrowed if source.walked else _WHOLE, found=part in ("found", "used")
+    )
+    if part:
+        conditions.append(_PARTS[part])
+    within = sa.true() if source.walked else sa.and_(sa.true(), *source.within(narrowed))
+    every = (
+        sa.select(
+            *kind_of(source.table, source.unread),
+            sa.func.coalesce(late, sa.false()).label("late"),
+            within.label("within"),
+        )
+        .select_from(source.base)
+        .where(*conditions)
+        .subquery("every")
+    )
+    return sa.select(*every.c, sa.func.count()).group_by(*every.c)
 
 
 @cache
@@ -220,6 +496,32 @@ def _channels(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
     )
 
 
+_of_seen = (
+    sa.select(t.entries.c.thread_id, t.entries.c.channel_id)
+    .where(among(t.entries.c.thread_id, "ids"), at_numbers(t.entries))
+    .group_by(t.entries.c.thread_id, t.entries.c.channel_id)
+    .order_by(t.entries.c.thread_id, sa.func.max(t.entries.c.sort_at).desc())
+)
+"""The channels of which a thread has entries of numbers that are seen."""
+_calls = sa.select(*columns(t.entries, "id", "direction", "updates", "channel_id", "own_address"))
+_calls = _calls.join(
+    t.thread_channels,
+    sa.and_(
+        t.thread_channels.c.thread_id == t.entries.c.thread_id,
+        t.thread_channels.c.channel_id == t.entries.c.channel_id,
+    ),
+).where(
+    among(t.thread_channels.c.channel_id, "part"),
+    t.thread_channels.c.unresolved > 0,
+    t.entries.c.kind == "call",
+    at_numbers(t.entries),
+)
+_CALLS = _calls.where(*bound(org=t.thread_channels.c.organisation_id))
+_CALLS_OF = _calls.where(among(t.thread_channels.c.thread_id, "ids"))
+_KEPT = sa.select(t.sights.c.id).where(
+    *bound(org=t.sights.c.organisation_id, places=t.sights.c.places),
+    t.sights.c.state == sa.literal_column("'kept'"),
+)
 _POSITION = sa.select(t.organisations.c.position).where(*bound(org=t.organisations.c.id))
 _LAST_SEEN = (
     sa.select(*columns(t.entries, "preview", "direction", "channel_id", "status"))
@@ -239,46 +541,198 @@ def inbox_page(
     wanted: Filter,
     *,
     limit: int,
-    after: tuple[int, int] | None = None,
+    after: Place | None = None,
 ) -> list[ThreadRow]:
     """A page, newest activity first; ``after`` is the (``sort_at``, id) of the row before it."""
-    statement = _page(
-        limited=scope.limited,
-        status=wanted.status,
-        filter_=wanted.filter,
-        assigned=wanted.assignee_id is not None,
-        further=after is not None,
-    )
-    values = {**scope.values, **wanted.values, "count": limit}
-    if after is not None:
-        values |= {"after_at": after[0], "after_id": after[1]}
-    rows = structs(ThreadRow, connection.execute(statement, values).all())
-    return _as_seen(connection, scope, rows)
+    own = kept(connection, scope)
+    values = {**_values(connection, scope, list_=own), **wanted.values}
+    counted = own is not None or not scope.limited
+    if counted and wanted.by_kind and not wanted.exact and not _any(connection, scope, wanted):
+        return []  # an index of others would be gone through to its end
+    if scope.limited:
+        until_now = wanted.since is not None and wanted.until is None
+        part: Part = "sorted" if own is not None and until_now else ""
+        rows = _rows(connection, scope, wanted, values, limit, after, part)
+        return _as_seen(connection, scope, rows)
+    if wanted.until is not None:
+        return _past(connection, scope, wanted, values, limit, after)
+    if wanted.channels and _use(connection, values, FEW):
+        return _reached(connection, scope, wanted, values, limit, after)
+    if wanted.since is None:
+        return _rows(connection, scope, wanted, values, limit, after)
+    rows: list[ThreadRow] = []
+    if after is None or after[0] >= wanted.since:
+        rows = _rows(connection, scope, wanted, values, limit, after, "sorted")
+        after = None
+    if len(rows) < limit:
+        rows += _rows(connection, scope, wanted, values, limit - len(rows), after, "later")
+    return rows
+
+
+def _rows(
+    connection: Connection,
+    scope: Scope,
+    wanted: Filter,
+    values: dict[str, Any],
+    limit: int,
+    after: Place | None,
+    part: Part = "",
+) -> list[ThreadRow]:
+    statement = _page(_statement(_eyes(scope, values), wanted, after, part))
+    values = {**values, **_behind(after), "count": limit}
+    return structs(ThreadRow, connection.execute(statement, values).all())
+
+
+def _eyes(scope: Scope, values: dict[str, Any]) -> Eyes:
+    return scope.width if values.get("sight") is None else "kept"
+
+
+def _statement(eyes: Eyes, wanted: Filter, after: Place | None, part: Part = "") -> Wanted:
+    narrowed = wanted.narrowed
+    if part or eyes == "all":  # the range is looked for in another way
+        narrowed = replace(narrowed, since=False, until=False)
+    further = after is not None
+    return Wanted(eyes, wanted.status, wanted.filter, narrowed, further, part)
+
+
+def _behind(after: Place | None) -> dict[str, int]:
+    return {} if after is None else {"after_at": after[0], "after_id": after[1]}
+
+
+def _any(connection: Connection, scope: Scope, wanted: Filter) -> bool:
+    by_filter, _, _ = filter_counts(connection, scope, wanted)
+    return by_filter[wanted.filter] > 0
+
+
+FEW = 5_000
+"""Entries of a range of time that are gone through, to find the conversations they are of; and
+conversations that use a channel."""
+MANY = 100_000
+"""Conversations that use a channel and are counted one by one; where there are more, all are."""
+WALKED = 10_000
+"""How many conversations are asked whether they have any entry in a range that has more: many of
+the newest do, unless most are older or newer."""
+
+
+def _past(
+    connection: Connection,
+    scope: Scope,
+    wanted: Filter,
+    values: dict[str, Any],
+    limit: int,
+    after: Place | None,
+) -> list[ThreadRow]:
+    """A page of what was active in a time that is over. No index has these in the list's order:
+    few entries lead to their conversations; where they are many, so are these among the newest."""
+    values = {**values, **_behind(after), "count": limit, "walked": WALKED, "enough": FEW + 1}
+    ids: Sequence[int] = ()
+    if connection.execute(_PROBE, values).scalar_one() > FEW:
+        walk = _walk(_statement("all", wanted, after))
+        ids = connection.scalars(walk, values).all()
+    if len(ids) < limit:
+        ids = connection.scalars(_places(_statement("all", wanted, after, "found")), values).all()
+    return _in_list(threads_by_id(connection, scope, ids))
+
+
+def _use(connection: Connection, values: dict[str, Any], most: int) -> bool:
+    """Whether so many conversations at most use the channels that are wanted."""
+    values = {**values, "enough": most + 1}
+    return connection.execute(_PROBE_USING, values).scalar_one() <= most
+
+
+def _reached(
+    connection: Connection,
+    scope: Scope,
+    wanted: Filter,
+    values: dict[str, Any],
+    limit: int,
+    after: Place | None,
+) -> list[ThreadRow]:
+    """A page of what uses channels that few do."""
+    narrowed = replace(wanted.narrowed, channels=False)
+    further = after is not None
+    places = _places(Wanted("all", wanted.status, wanted.filter, narrowed, further, "used"))
+    ids = connection.scalars(places, {**values, **_behind(after), "count": limit}).all()
+    return _in_list(threads_by_id(connection, scope, ids))
+
+
+def _in_list(rows: list[ThreadRow]) -> list[ThreadRow]:
+    return sorted(rows, key=lambda row: (row.sort_at, row.id), reverse=True)
 
 
 def threads_by_id(connection: Connection, scope: Scope, ids: Sequence[int]) -> list[ThreadRow]:
     """Single rows, those of them that the role may see."""
     if not ids:
         return []
-    found = connection.execute(_by_id(limited=scope.limited), {**scope.values, "ids": ids}).all()
+    values = {**_values(connection, scope, ids), "ids": ids}
+    found = connection.execute(_by_id(width=scope.width), values).all()
     return _as_seen(connection, scope, structs(ThreadRow, found))
 
 
 def filter_counts(connection: Connection, scope: Scope, wanted: Filter) -> Counts:
     """How many rows each filter has within the status, and each status within the filter; and
-    how many conversations have anything unread at all."""
-    statement = _counts(
-        limited=scope.limited,
-        status=wanted.status,
-        filter_=wanted.filter,
-        assigned=wanted.assignee_id is not None,
-    )
-    row = facts(connection.execute(statement, {**scope.values, **wanted.values}).one())
-    return (
-        {name: row[f"filter_{name}"] for name in FILTERS},
-        {name: row[f"status_{name}"] for name in STATUSES},
-        row["unread_total"],
-    )
+    how many conversations have anything unread at all, whenever they were active."""
+    own = kept(connection, scope)
+    book, whose = EVERYBODYS, scope.organisation_id
+    if own is not None:
+        book, whose = OF_SIGHTS, own
+    everything: Counter[Kind] = Counter()
+    if own is not None or not scope.limited:
+        everything = inbox_counts.counted(connection, book, whose)
+    if (scope.limited and own is None) or not wanted.by_kind:
+        counts, late, scanned = _scanned(connection, scope, wanted, own)
+        everything = everything or scanned
+    else:
+        counts = everything
+        if wanted.since:
+            counts = inbox_counts.counted(connection, book, whose, wanted.since)
+        late: Counter[Kind] = Counter()
+        if wanted.late_since is not None:
+            since = wanted.since or 0
+            late = inbox_counts.late(connection, book, whose, counts, wanted.late_since, since)
+    by_filter: dict[str, int] = dict.fromkeys(FILTERS, 0)
+    by_status: dict[str, int] = dict.fromkeys(STATUSES, 0)
+    for kind, count in counts.items():
+        if wanted.assignee_id not in (None, kind.assignee_id):
+            continue
+        numbers = {
+            "all": count,
+            "unread": count * kind.unread,
+            "unassigned": count * (kind.assignee_id == NOBODY),
+            "mine": count * (kind.assignee_id == wanted.me),
+            "needs_response": count * kind.needs_response,
+            "late": late[kind],
+        }
+        tabs = {"all", kind.status, *(("unread",) if kind.unread else ())}
+        if wanted.status in tabs:
+            for name, number in numbers.items():
+                by_filter[name] += number
+        for name in tabs & by_status.keys():
+            by_status[name] += numbers[wanted.filter]
+    unread = sum(count for kind, count in everything.items() if kind.unread)
+    return by_filter, by_status, unread
+
+
+def _scanned(
+    connection: Connection, scope: Scope, wanted: Filter, own: int | None
+) -> tuple[Counter[Kind], Counter[Kind], Counter[Kind]]:
+    """What is in the range, what of it is late, and what was looked at, counted one by one."""
+    narrowed = wanted.narrowed
+    part: Part = ""
+    if narrowed.until and not scope.limited:
+        narrowed, part = replace(narrowed, since=False, until=False), "found"
+    counts, late, everything = Counter[Kind](), Counter[Kind](), Counter[Kind]()
+    values = {**_values(connection, scope, list_=own), **wanted.values}
+    if narrowed.channels and not part and not scope.limited and _use(connection, values, MANY):
+        narrowed, part = replace(narrowed, channels=False), "used"
+    for row in connection.execute(_scan(_eyes(scope, values), narrowed, part), values):
+        status, assignee_id, unread, needs_response, is_late, within, count = row
+        kind = Kind(status, assignee_id, bool(unread), bool(needs_response))
+        everything[kind] += count
+        if within:
+            counts[kind] += count
+            late[kind] += count * bool(is_late)
+    return counts, late, everything
 
 
 def channels_of(
@@ -289,6 +743,9 @@ def channels_of(
     statement = _channels(limited=scope.limited)
     for row in connection.execute(statement, {**scope.values, "ids": thread_ids}):
         found.setdefault(row.thread_id, []).append(row.channel_id)
+    if scope.width == "numbers":
+        for row in connection.execute(_of_seen, {**scope.values, "ids": thread_ids}):
+            found.setdefault(row.thread_id, []).append(row.channel_id)
     return found
 
 
@@ -297,15 +754,68 @@ def position_of(connection: Connection, organisation_id: int) -> int:
     return connection.execute(_POSITION, {"org": organisation_id}).scalar_one()
 
 
+def kept(connection: Connection, scope: Scope) -> int | None:
+    """The list that is kept of what a limited role sees, if it is filled."""
+    if scope.channels is None:
+        return None
+    values = {"org": scope.organisation_id, "places": sight.text_of(scope.channels)}
+    return connection.scalar(_KEPT, values)
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """What a limited role's list has of a conversation, but for what is shown of it."""
+
+    thread_id: int
+    status: str
+    assignee_id: int | None
+    needs_response: bool
+    waiting_since: int | None
+    unread: int
+    unresolved: int
+    sort_at: int
+
+
+def listed(connection: Connection, scope: Scope, ids: Sequence[int]) -> list[Listed]:
+    """Of threads those that a limited role sees, from what there is in them."""
+    values = {**_values(connection, scope, ids), "ids": ids}
+    return structs(Listed, connection.execute(_listed(width=scope.width), values))
+
+
+def _values(
+    connection: Connection,
+    scope: Scope,
+    ids: Sequence[int] | None = None,
+    *,
+    list_: int | None = None,
+) -> dict[str, Any]:
+    """What a ``Source`` binds: what the scope does, the ``sight`` whose list is kept and, where
+    calls of some numbers are counted one by one, those that are ``unresolved`` (of threads with
+    ``ids``, or of all)."""
+    if list_ is not None:
+        return {**scope.values, "sight": list_}
+    if scope.width != "numbers":
+        return scope.values
+    statement = _CALLS if ids is None else _CALLS_OF
+    rows = connection.execute(statement, {**scope.values, "ids": ids}).all()
+    unresolved = [
+        row.id
+        for row in rows
+        if calls.unresolved(row.direction, updates.decode(row.updates).call or calls.Call())
+    ]
+    return {**scope.values, "unresolved": unresolved}
+
+
 def _as_seen(connection: Connection, scope: Scope, rows: list[ThreadRow]) -> list[ThreadRow]:
     """The previews of rows whose last entry a limited role may not see, made from what it may."""
     if scope.channels is None:
         return rows
     hidden: list[ThreadRow] = []
+    part = [row.id for row in rows if not scope.sees_whole(row.channel_id)]
+    seen = channels_of(connection, scope, part) if scope.width == "numbers" else {}
     for row in rows:
-        if row.channel_id is not None and row.channel_id not in scope.channels:
+        if not scope.sees_whole(row.channel_id) and row.channel_id not in seen.get(row.id, ()):
             row.channel_id = None
-        if row.has_preview and not scope.sees(row.preview_channel_id):
+        if row.has_preview and not scope.sees_whole(row.preview_channel_id):
             hidden.append(row)
     for row in hidden:
         last = connection.execute(_LAST_SEEN, {**scope.values, "thread": row.id}).first()

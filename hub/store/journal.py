@@ -19,6 +19,7 @@ class Line(Struct, kw_only=True, frozen=True):
     thread_id: int | None
     entry_id: int | None
     channel_id: str | None
+    created_at: int
 
 
 _SINCE = (

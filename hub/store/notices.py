@@ -36,6 +36,9 @@ class Notice(Struct, frozen=True, kw_only=True):
     due_at: int
     created_at: int
     sent_at: int | None = None
+    secret: bool = False
+    """Its text holds what nobody should read afterwards, such as a link: it is emptied once sent.
+    """
 
 
 _own = t.notices.c
@@ -75,6 +78,10 @@ _SETTLE = (
         sent_at=sa.bindparam("sent", type_=t.Time),
         lease_token=sa.null(),
         lease_until=sa.null(),
+        text=sa.case(
+            (sa.and_(_own.secret, sa.bindparam("state_", type_=sa.Text) == "sent"), ""),
+            else_=_own.text,
+        ),
     )
 )
 _LEFT_BEHIND = (
@@ -105,7 +112,7 @@ _RETRY = (
 _DROP = sa.delete(t.notices).where(*bound(id_=_own.id), _ENDED)
 
 
-def queue(
+def queue(  # noqa: PLR0913 — what a mail has
     connection: Connection,
     id_: int,
     *,
@@ -114,9 +121,10 @@ def queue(
     subject: str,
     text: str,
     html: str | None = None,
+    secret: bool = False,
     now: int,
 ) -> None:
-    """Let a mail be sent once the caller's transaction is committed."""
+    """Let a mail be sent once the caller's transaction is committed. ``secret``: see ``Notice``."""
     notice = Notice(
         id=id_,
         organisation_id=organisation_id,
@@ -125,6 +133,7 @@ def queue(
         subject=subject,
         text=text,
         html=html,
+        secret=secret,
         due_at=now,
         created_at=now,
     )

@@ -1,28 +1,32 @@
 """The outbox's own statements: leasing what is to be sent, finding what was left behind.
 
 Order is kept per thread, channel and address: a message is not leased while an earlier one of
-the same kind waits, is being sent or backs off. One that is scheduled, unknown or waits for
-approval holds up nothing.
+the same kind waits, is being sent or backs off. One that is scheduled or unknown holds up nothing,
+and what waits for approval has no transmission yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from hub.rules import content as contents
 from hub.rules.states import Transmission
 from hub.store import tables as t
-from hub.store.rows import structs
+from hub.store.rows import Row, structs
 from hub.store.statements import bound, columns, fields, fixed
 
 ChannelKey = tuple[int, str]
 Returning = ReturningUpdate[*tuple[Any, ...]]
+EARLIER = 20
+"""Earlier messages that one names, at most."""
 
 
 @lru_cache(maxsize=64)
@@ -158,11 +162,46 @@ _FILES_DUE = (
     .order_by(t.attachments.c.due_at)
     .limit(sa.bindparam("count", type_=sa.Integer))
 )
-_FILES_TO_SEND = (
-    sa.select(*columns(t.attachments, "id", "name", "content_type", "size"))
-    .where(*bound(entry=t.attachments.c.entry_id), t.attachments.c.state == "ready")
+_TO_SEND = (
+    sa.select(
+        *columns(t.entries, "author_kind", "sort_at"),
+        *columns(t.attachments, "id", "name", "content_type", "size"),
+    )
+    .outerjoin(
+        t.attachments,
+        sa.and_(t.attachments.c.entry_id == t.entries.c.id, t.attachments.c.state == "ready"),
+    )
+    .where(*bound(entry=t.entries.c.id))
     .order_by(t.attachments.c.place)
 )
+_SAYS = sa.select(t.entries.c.content).where(*bound(entry=t.entries.c.id))
+_EARLIER = (
+    sa.select(t.entries.c.external_id)
+    .where(
+        *bound(thread=t.entries.c.thread_id, channel=t.entries.c.channel_id),
+        t.entries.c.external_id.is_not(None),
+        sa.tuple_(t.entries.c.sort_at, t.entries.c.id)
+        < sa.tuple_(
+            sa.bindparam("at", type_=t.Time), sa.bindparam("entry", type_=t.entries.c.id.type)
+        ),
+    )
+    .order_by(t.entries.c.sort_at.desc(), t.entries.c.id.desc())
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
+
+
+class ToSend(Struct, frozen=True, kw_only=True):
+    """What goes out with a transmission and stands in other rows: who wrote it, its ``files`` in
+    order (id, name, content type, size), and, where the channel threads, the provider's ids of the
+    message that it answers and of the ``earlier`` ones, the oldest first. ``cc``, ``bcc``: who else
+    gets it, where the channel has copies."""
+
+    author_kind: str
+    files: tuple[tuple[int, str, str, int], ...]
+    reply_to: str | None = None
+    earlier: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
 
 
 def files_due(connection: Connection, now: int, limit: int) -> list[DueFile]:
@@ -170,6 +209,46 @@ def files_due(connection: Connection, now: int, limit: int) -> list[DueFile]:
     return structs(DueFile, connection.execute(_FILES_DUE, {"now": now, "count": limit}).all())
 
 
-def attachments_to_send(connection: Connection, entry_id: int) -> list[tuple[int, str, str, int]]:
-    """The files of an outgoing entry in order: (id, name, content type, size)."""
-    return [tuple(row) for row in connection.execute(_FILES_TO_SEND, {"entry": entry_id})]
+def to_send(
+    connection: Connection, transmission: Transmission, *, threads: bool, copies: bool
+) -> ToSend:
+    """What to send besides what the transmission says; ``threads``: whether the channel's messages
+    name those they answer; ``copies``: whether they go to people in copy."""
+    rows = what_it_has(connection, transmission.entry_id)
+    found = ToSend(
+        author_kind=rows[0].author_kind,
+        files=tuple(
+            (row.id, row.name, row.content_type, row.size) for row in rows if row.id is not None
+        ),
+    )
+    if not threads and not copies:
+        return found
+    said = connection.execute(_SAYS, {"entry": transmission.entry_id}).scalar_one()
+    if copies:
+        cc, bcc = contents.copies(said)
+        found = replace(found, cc=cc, bcc=bcc)
+    if not threads:
+        return found
+    return replace(
+        found,
+        reply_to=contents.answers(said),
+        earlier=earlier(connection, transmission, rows[0].sort_at),
+    )
+
+
+def what_it_has(connection: Connection, entry_id: int) -> Sequence[Row]:
+    """An entry with its files: a row for each, or one without."""
+    return connection.execute(_TO_SEND, {"entry": entry_id}).all()
+
+
+def earlier(connection: Connection, transmission: Transmission, sort_at: int) -> tuple[str, ...]:
+    """What the provider calls the last messages before one (which stands at ``sort_at``) on its
+    channel in its thread, the oldest first."""
+    values = {
+        "entry": transmission.entry_id,
+        "thread": transmission.thread_id,
+        "channel": transmission.channel_id,
+        "at": sort_at,
+        "count": EARLIER,
+    }
+    return tuple(connection.execute(_EARLIER, values).scalars())[::-1]

@@ -14,7 +14,7 @@ that triggers keep (SQLite), ``pg_trgm`` (PostgreSQL).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,19 +27,28 @@ from sqlalchemy.exc import DBAPIError
 from hub.rules import content as contents
 from hub.rules import search as rules
 from hub.rules.addresses import shown
-from hub.rules.search import Query, Range
+from hub.rules.search import Query, Range, Term
 from hub.store import contacts, inbox
 from hub.store import tables as t
-from hub.store.scope import Scope
+from hub.store.inbox import Eyes
+from hub.store.scope import Scope, at_numbers
 from hub.store.statements import Many, among, aside, bound, columns
 
 NEWEST = 20_000
 """Entries that PostgreSQL looks through before it asks the index: frequent words are there."""
 NEWEST_THREADS = 1_000
-"""The same of conversations, when contacts are searched."""
+"""The same of conversations, when contacts are searched; ten times as many where some matched."""
+INDEXED_PREFIX = 3
+"""Letters of the longest beginning of words that SQLite has an index of."""
+COARSE, COARSE_LIMIT, ONE_IN = 160, 2_000, 8
+"""Entries with longer beginnings are looked for by their first letters, so many at first and so
+many at most, as long as one in so many is right: what is frequent is there. For what is rare SQLite
+puts together the entries of every word that begins so."""
 LOOKED_AT = 100_000
 """Matches of one search: should all of these be in a few conversations, older ones are not
 looked at."""
+IN_ORDER = ("all", "kept")
+"""Whose list is read in its order."""
 INDEXED = ("message", "note", "call")
 """The kinds of entries whose words are found; what the hub says of itself is not."""
 
@@ -113,10 +122,21 @@ _INSERT = {
     "sqlite": Many(_ON_SQLITE, _ON_SQLITE.c.keys()),
     "postgresql": Many(_ON_POSTGRESQL, _ON_POSTGRESQL.c.keys()),
 }
+_FORGET_ON_SQLITE = sa.text(
+    "INSERT INTO search_entries (search_entries, rowid, scope, words) "
+    "VALUES ('delete', :rowid, :scope, :words)"
+)
+_FORGET_ON_POSTGRESQL = sa.delete(_ON_POSTGRESQL).where(
+    _ON_POSTGRESQL.c.organisation_id == sa.bindparam("organisation_id"),
+    _ON_POSTGRESQL.c.entry_id == sa.bindparam("entry_id"),
+)
+_CHANGE_ON_POSTGRESQL = Many(_ON_POSTGRESQL, ("words",), keys=("organisation_id", "entry_id"))
 _KEEP_CONTACT = Many(_contacts, _contacts.c.keys(), again=("text",))
-_CONTACTS = sa.select(*columns(t.contacts, "id", "organisation_id", "name")).where(
+_DETAILS = ("property_address", "account", "lead_id")
+_NAMES = sa.select(*columns(t.contacts, "id", "organisation_id", "name")).where(
     among(t.contacts.c.id, "ids")
 )
+_CONTACTS = _NAMES.add_columns(*columns(t.contacts, *_DETAILS))
 
 
 def index_entries(connection: Connection, entries: Iterable[Said]) -> None:
@@ -127,6 +147,31 @@ def index_entries(connection: Connection, entries: Iterable[Said]) -> None:
     dialect = connection.dialect.name
     row = _row_on_sqlite if dialect == "sqlite" else _row_on_postgresql
     _INSERT[dialect].run(connection, [row(one) for one in said])
+
+
+def change_entries(connection: Connection, entries: Iterable[tuple[Said, Said]]) -> None:
+    """Entries that said the one say the other now."""
+    changed = sorted((pair for pair in entries if pair[1].kind in INDEXED), key=lambda p: p[1].id)
+    if not changed:
+        return
+    if connection.dialect.name == "sqlite":
+        # The index keeps no text: only who knows what an entry said can take it out.
+        connection.execute(_FORGET_ON_SQLITE, [_row_on_sqlite(was) for was, _ in changed])
+        _INSERT["sqlite"].run(connection, [_row_on_sqlite(now) for _, now in changed])
+    else:
+        _CHANGE_ON_POSTGRESQL.run(connection, [_row_on_postgresql(now) for _, now in changed])
+
+
+def forget_entries(connection: Connection, entries: Iterable[Said]) -> None:
+    """Entries that said this are there no more."""
+    for said in entries:
+        if said.kind not in INDEXED:
+            continue
+        if connection.dialect.name == "sqlite":
+            connection.execute(_FORGET_ON_SQLITE, _row_on_sqlite(said))
+        else:
+            values = {"organisation_id": said.organisation_id, "entry_id": said.id}
+            connection.execute(_FORGET_ON_POSTGRESQL, values)
 
 
 def _row_on_sqlite(said: Said) -> dict[str, Any]:
@@ -144,9 +189,14 @@ def _row_on_postgresql(said: Said) -> dict[str, Any]:
 
 
 def index_contacts(connection: Connection, ids: Collection[int]) -> None:
-    """Contacts that are new, or whose name or addresses changed, can be found as they are now."""
-    if not ids:
-        return
+    """Contacts that are new, or of whom something changed, can be found as they are now."""
+    if ids:
+        _index_contacts(connection, ids, _CONTACTS)
+
+
+def _index_contacts(
+    connection: Connection, ids: Collection[int], known: sa.Select[*tuple[Any, ...]]
+) -> None:
     addresses = contacts.addresses_of(connection, sorted(ids))
     rows = [
         {
@@ -155,9 +205,10 @@ def index_contacts(connection: Connection, ids: Collection[int]) -> None:
             "text": rules.contact_text(
                 row.name,
                 [(one.scheme, one.value, one.display) for one in addresses.get(row.id, [])],
+                [getattr(row, name, None) for name in _DETAILS],
             ),
         }
-        for row in connection.execute(_CONTACTS, {"ids": sorted(ids)})
+        for row in connection.execute(known, {"ids": sorted(ids)})
     ]
     if rows:
         rows.sort(key=lambda row: row["contact_id"])
@@ -174,7 +225,8 @@ def add_trigrams(connection: Connection) -> None:
 
 
 def fill(connection: Connection) -> None:
-    """Index every row of a database whose index is empty."""
+    """Index every row of a database whose index is empty. Migrations do so before there are
+    details of contacts: names and addresses are what is read of them."""
     own = t.entries.c
     entries = (
         sa.select(own.id, own.organisation_id, own.channel_id, own.kind, own.content)
@@ -190,7 +242,7 @@ def fill(connection: Connection) -> None:
     ids = ids.order_by(t.contacts.c.id).limit(_PAGE)
     after = -1
     while found := connection.scalars(ids, {"after": after}).all():
-        index_contacts(connection, found)
+        _index_contacts(connection, found, _NAMES)
         after = found[-1]
 
 
@@ -229,7 +281,7 @@ def search(
     found: list[tuple[int, int | None]] = []
     places: list[tuple[int, int]] = []
     if after is None or after[0] != _BY_ENTRY:
-        for thread_id, at in _by_contact(connection, scope, query, limit + 1, after):
+        for thread_id, at in _by_contact(connection, scope, query, limit + 1, after, listed=True):
             found.append((thread_id, None))
             places.append((at, thread_id))
         after = None
@@ -254,46 +306,115 @@ def search(
 # ------------------------------------------------------------------ contacts
 
 
+def contacts_found(connection: Connection, scope: Scope, query: Query, *, limit: int) -> list[int]:
+    """Conversations whose contact ``query`` finds, the newest activity first; the newest of all, if
+    it asks for nothing."""
+    if not (query.needles or query.numbers or query.terms):
+        wanted = inbox.Filter(status="all")
+        return [row.id for row in inbox.inbox_page(connection, scope, wanted, limit=limit)]
+    found = _by_contact(connection, scope, query, limit, None, listed=False)
+    return [row.id for row in found]
+
+
 @cache
 def _contacts_page(
-    *, dialect: str, limited: bool, needles: int, numbers: int, further: bool, newest: bool
+    *,
+    dialect: str,
+    eyes: Eyes,
+    needles: int,
+    numbers: int,
+    further: bool,
+    newest: bool,
+    listed: bool,
 ) -> sa.Select[*tuple[Any, ...]]:
     """Conversations whose contact matches: of the ``newest`` ones alone, by looking at each, or of
-    all, by the index."""
-    threads, seen = t.threads.c, t.thread_channels.c
-    sort_at: sa.ColumnElement[Any] = threads.sort_at
-    if limited:
-        sort_at = (
-            sa.select(sa.func.max(seen.sort_at))
-            .where(seen.thread_id == threads.id, among(seen.channel_id, "channels"))
-            .scalar_subquery()
-        )
-    listed = sa.select(threads.id, threads.contact_id, sort_at.label("sort_at"))
+    all, by the index. ``listed``: without those in which nothing is left."""
+    threads = t.threads.c
+    holds = _holds(needles, numbers)
     if newest:
-        listed = listed.where(*bound(org=threads.organisation_id), *_after(sort_at, further))
-        listed = listed.order_by(sort_at.desc(), threads.id.desc()).limit(NEWEST_THREADS)
-        found = listed.subquery("listed")
+        first = _first(eyes, further=further)
+        found = first.limit(sa.bindparam("newest", type_=sa.Integer)).subquery("first")
+        sort_at = found.c.sort_at if eyes in IN_ORDER else _own_place(found.c.id, eyes)
         reached = found.join(_contacts, _contacts.c.contact_id == found.c.contact_id)
-        conditions = [_holds(needles, numbers)]
+        listed_ = sa.select(found.c.id, found.c.contact_id, sort_at.label("sort_at"))
+        matching = listed_.select_from(reached).where(holds).subquery("listed")
     else:
-        holds = _holds(needles, numbers)
         if dialect == "sqlite":
             holds = sa.text(
                 "contact_id IN (SELECT rowid FROM search_grams WHERE search_grams MATCH :grams)"
             )
-        matching = sa.select(_contacts.c.contact_id)
-        matching = matching.where(*bound(org=aside(_contacts.c.organisation_id)), holds)
-        held = matching.cte("held").prefix_with("MATERIALIZED")
-        found = listed.join(held, held.c.contact_id == threads.contact_id).subquery("listed")
-        reached = found
-        conditions = [found.c.sort_at.is_not(None), *_after(found.c.sort_at, further, found.c.id)]
+        held_ = sa.select(_contacts.c.contact_id)
+        held_ = held_.where(*bound(org=aside(_contacts.c.organisation_id)), holds)
+        held = held_.cte("held").prefix_with("MATERIALIZED")
+        sort_at = threads.sort_at if eyes == "all" else _own_place(threads.id, eyes)
+        of_threads = sa.select(threads.id, threads.contact_id, sort_at.label("sort_at"))
+        matching = of_threads.join(held, held.c.contact_id == threads.contact_id)
+        matching = matching.subquery("listed")
+    conditions = [
+        matching.c.sort_at.is_not(None),
+        *_after(matching.c.sort_at, further, matching.c.id),
+    ]
+    if listed:
+        conditions.append(matching.c.sort_at > sa.literal_column("0"))
     return (
-        sa.select(found.c.id, found.c.sort_at)
-        .select_from(reached.join(t.contacts, t.contacts.c.id == found.c.contact_id))
+        sa.select(matching.c.id, matching.c.sort_at)
+        .select_from(matching.join(t.contacts, t.contacts.c.id == matching.c.contact_id))
         .where(*conditions, t.contacts.c.merged_into.is_(None))
-        .order_by(found.c.sort_at.desc(), found.c.id.desc())
+        .order_by(matching.c.sort_at.desc(), matching.c.id.desc())
         .limit(sa.bindparam("count", type_=sa.Integer))
     )
+
+
+def _first(eyes: Eyes, *, further: bool) -> sa.Select[*tuple[Any, ...]]:
+    """Conversations in the order of the list, where that is kept; else in everybody's."""
+    threads, own = t.threads.c, t.sight_threads.c
+    if eyes == "kept":
+        first = (
+            sa.select(own.thread_id.label("id"), threads.contact_id, own.sort_at)
+            .join(t.threads, threads.id == own.thread_id)
+            .where(*bound(sight=own.sight_id), *_after(own.sort_at, further, own.thread_id))
+        )
+        return first.order_by(own.sort_at.desc(), own.thread_id.desc())
+    first = sa.select(threads.id, threads.contact_id, threads.sort_at)
+    first = first.where(*bound(org=threads.organisation_id))
+    if eyes == "all":
+        first = first.where(*_after(threads.sort_at, further))
+    return first.order_by(threads.sort_at.desc(), threads.id.desc())
+
+
+def _own_place(thread_id: sa.ColumnElement[int], eyes: Eyes) -> sa.ColumnElement[Any]:
+    """Where a thread stands in a limited role's list."""
+    seen, own, kept = t.thread_channels.c, t.entries.c, t.sight_threads.c
+    if eyes == "kept":
+        return (
+            sa.select(kept.sort_at)
+            .where(kept.thread_id == thread_id, *bound(sight=kept.sight_id))
+            .scalar_subquery()
+        )
+    on_channels: sa.ColumnElement[Any] = (
+        sa.select(sa.func.max(seen.sort_at))
+        .where(seen.thread_id == thread_id, among(seen.channel_id, "channels"))
+        .scalar_subquery()
+    )
+    if eyes == "channels":
+        return on_channels
+    at_number = (
+        sa.select(sa.func.max(own.sort_at))
+        .where(own.thread_id == thread_id, at_numbers(t.entries))
+        .scalar_subquery()
+    )
+    later = sa.or_(on_channels.is_(None), at_number > on_channels)
+    return sa.case((sa.and_(at_number.is_not(None), later), at_number), else_=on_channels)
+
+
+_FRONTIER = sa.select(
+    sa.select(t.threads.c.sort_at)
+    .where(*bound(org=t.threads.c.organisation_id))
+    .order_by(t.threads.c.sort_at.desc(), t.threads.c.id.desc())
+    .offset(sa.bindparam("newest", type_=sa.Integer))
+    .limit(1)
+    .scalar_subquery()
+)
 
 
 def _after(
@@ -324,31 +445,47 @@ def _by_contact(
     query: Query,
     count: int,
     after: tuple[int, int] | None,
+    *,
+    listed: bool,
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
-    """The threads of contacts that match, with the time that orders them. Frequent texts are
-    among the newest; what is not there is rare, and the index finds all of it. What is newest for
-    a limited role no index knows: there the contacts are always found first."""
+    """The threads of contacts that match, with the time that orders them; ``listed``: without those
+    in which nothing is left. Frequent texts are among the newest, less frequent ones among more of
+    them; what is not there is rare, and the index finds all of it."""
     if not (query.needles or query.numbers):
         return []
+    sight = inbox.kept(connection, scope)
+    eyes: Eyes = scope.width if sight is None else "kept"
     values: dict[str, Any] = {**scope.values, "count": count, "grams": _grams(query)}
+    values["sight"] = sight
     values |= {f"needle_{n}": _pattern(one) for n, one in enumerate(query.needles)}
     values |= {f"number_{n}": _pattern(one) for n, one in enumerate(query.numbers)}
     if after is not None:
         values |= {"after_at": after[0], "after_id": after[1]}
-    rows: Sequence[sa.Row[*tuple[Any, ...]]] = []
-    for newest in (False,) if scope.limited else (True, False):
+
+    def asked(*, newest: bool) -> Sequence[sa.Row[*tuple[Any, ...]]]:
         statement = _contacts_page(
             dialect=connection.dialect.name,
-            limited=scope.limited,
+            eyes=eyes,
             needles=len(query.needles),
             numbers=len(query.numbers),
             further=after is not None,
             newest=newest,
+            listed=listed,
         )
-        rows = connection.execute(statement, values).all()
+        return connection.execute(statement, values).all()
+
+    for newest in (NEWEST_THREADS, 10 * NEWEST_THREADS):
+        values["newest"] = newest
+        rows = asked(newest=True)
+        if eyes not in IN_ORDER:
+            # What is behind these may stand before some of them, to who does not see the latest.
+            frontier = connection.scalar(_FRONTIER, values)
+            rows = [row for row in rows if frontier is None or row.sort_at > frontier]
         if len(rows) == count:
+            return rows
+        if len(rows) * 10 < count:
             break
-    return rows
+    return asked(newest=False)
 
 
 def _pattern(held: str) -> str:
@@ -399,23 +536,21 @@ def _on_postgresql(newest: int) -> dict[tuple[bool, bool], sa.TextClause]:
 
 _ENTRIES_POSTGRESQL = _on_postgresql(NEWEST)
 _OF_ENTRIES = sa.select(t.entries.c.id, t.entries.c.thread_id).where(among(t.entries.c.id, "ids"))
+_OF_SEEN = _OF_ENTRIES.where(*Scope.entries(limited=True))
+"""The index knows of channels alone: what is of another number is left out here."""
 _CONTENTS = sa.select(t.entries.c.id, t.entries.c.content).where(among(t.entries.c.id, "ids"))
 
 
 @cache
 def _open_threads(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
     """Those of some threads that may be found, with the text of their contact."""
-    seen = t.thread_channels.c
     conditions = [
         *bound(org=aside(t.threads.c.organisation_id)),
         among(t.threads.c.id, "ids"),
         t.contacts.c.merged_into.is_(None),
     ]
     if limited:
-        of_thread = sa.select(seen.thread_id).where(
-            seen.thread_id == t.threads.c.id, among(seen.channel_id, "channels")
-        )
-        conditions.append(of_thread.exists())
+        conditions.append(Scope.part_of(t.threads.c.id))
     return (
         sa.select(t.threads.c.id, _contacts.c.text)
         .join(t.contacts, t.contacts.c.id == t.threads.c.contact_id)
@@ -436,7 +571,8 @@ def _by_entry(
     looked_at = 0
     for entries in _matching(connection, scope, query):
         looked_at += len(entries)
-        thread_of = dict(map(tuple, connection.execute(_OF_ENTRIES, {"ids": entries})))
+        of = _OF_SEEN if scope.width == "numbers" else _OF_ENTRIES
+        thread_of = dict(map(tuple, connection.execute(of, {**scope.values, "ids": entries})))
         newest: dict[int, int] = {}
         for entry_id in entries:
             thread_id = thread_of.get(entry_id)
@@ -460,9 +596,18 @@ def _matching(connection: Connection, scope: Scope, query: Query) -> Iterator[li
     postgres = connection.dialect.name == "postgresql"
     words = _tsquery(query) if postgres else _fts_query(scope, query)
     values: dict[str, Any] = {"words": words, "below": _NOT_BELOW}
+    if not postgres and any(
+        one.prefix and len(one.words[-1]) > INDEXED_PREFIX for one in query.terms
+    ):
+        below = yield from _by_first_letters(connection, scope, query)
+        if below is None:
+            return
+        values["below"] = below
     newest, count = True, _FIRST_STEP
     if postgres:
         values |= scope.values
+        if scope.limited:
+            values["channels"] = sorted(scope.some_of)
     while True:
         statement = _ENTRIES_POSTGRESQL[scope.limited, newest] if postgres else _ENTRIES_SQLITE
         ids = list(connection.scalars(statement, {**values, "count": count}))
@@ -476,15 +621,50 @@ def _matching(connection: Connection, scope: Scope, query: Query) -> Iterator[li
         count = min(count * 4, _LARGEST_STEP)
 
 
-def _fts_query(scope: Scope, query: Query) -> str:
-    """In FTS5's syntax. A word holds letters, digits and emoji alone: nothing can end a quote."""
+def _by_first_letters(
+    connection: Connection, scope: Scope, query: Query
+) -> Generator[list[int], None, int | None]:
+    """The newest entries that match, as long as they are frequent among those that have words with
+    the same first letters; below which id to go on in another way, unless these were all."""
+    values = {"words": _fts_query(scope, query, coarse=True), "below": _NOT_BELOW}
+    looked_at = right = 0
+    count = COARSE
+    while right * ONE_IN >= looked_at and looked_at < COARSE_LIMIT:
+        ids = list(connection.scalars(_ENTRIES_SQLITE, {**values, "count": count}))
+        said = dict(map(tuple, connection.execute(_CONTENTS, {"ids": ids})))
+        matching = [id_ for id_ in ids if id_ in said and _says(said[id_], query)]
+        if matching:
+            yield matching
+        if len(ids) < count:
+            return None
+        looked_at, right = looked_at + len(ids), right + len(matching)
+        values["below"] = ids[-1]
+        count *= 2
+    return int(values["below"])
+
+
+def _says(content: str, query: Query) -> bool:
+    words = rules.words(rules.entry_text(contents.decode(content)))
+    return query.finds_words(words)
+
+
+def _fts_query(scope: Scope, query: Query, *, coarse: bool = False) -> str:
+    """In FTS5's syntax. A word holds letters, digits and emoji alone: nothing can end a quote.
+    ``coarse``: of a word that may go on, the letters alone that an index has."""
     org = scope.organisation_id
     if scope.channels is None:
         places = [_organisation(org)]
     else:
-        places = [_place(org, channel) for channel in (None, *sorted(scope.channels))]
+        places = [_place(org, channel) for channel in (None, *sorted(scope.some_of))]
     within = " OR ".join(f'"{place}"' for place in places)
-    terms = " AND ".join(f'"{" ".join(one.words)}"{"*" * one.prefix}' for one in query.terms)
+
+    def term(one: Term) -> str:
+        *first, last = one.words
+        if coarse and one.prefix:
+            last = last[:INDEXED_PREFIX]
+        return f'"{" ".join([*first, last])}"{"*" * one.prefix}'
+
+    terms = " AND ".join(map(term, query.terms))
     return f"scope : ({within}) AND words : ({terms})"
 
 
@@ -512,6 +692,7 @@ def _explained(
         if entry_id is None and thread_id in rows
     ]
     addresses = contacts.addresses_of(connection, people)
+    known = {row.id: row for row in connection.execute(_CONTACTS, {"ids": people})}
     said: dict[int, str] = {}
     if entries:
         said = dict(map(tuple, connection.execute(_CONTENTS, {"ids": entries})))
@@ -524,6 +705,7 @@ def _explained(
             own = addresses.get(row.contact_id, [])
             texts = [row.contact_name] if row.contact_name else []
             texts += [shown(one.scheme, one.value, one.display) for one in own]
+            texts += filter(None, (getattr(known[row.contact_id], name) for name in _DETAILS))
             text, ranges = rules.contact_excerpt(query, texts)
         else:
             content = contents.decode(said[entry_id])

@@ -65,6 +65,31 @@ def among(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
     return column.op("", is_comparison=True, return_type=sa.Boolean())(member)
 
 
+class _OfRows(FunctionElement[Any]):
+    inherit_cache = True
+
+
+@compiles(_OfRows, "sqlite")
+def _of_rows_on_sqlite(element: _OfRows, compiler: SQLCompiler, **options: Any) -> str:
+    rows = compiler.process(element.clauses, **options)
+    return f"IN {rows}"
+
+
+@compiles(_OfRows, "postgresql")
+def _of_rows_on_postgresql(element: _OfRows, compiler: SQLCompiler, **options: Any) -> str:
+    rows = compiler.process(element.clauses, **options)
+    return f"= ANY (ARRAY (SELECT DISTINCT * FROM {rows} AS rows))"  # noqa: S608 — a subquery
+
+
+def of_rows(
+    column: sa.ColumnElement[Any], rows: sa.Select[*tuple[Any, ...]]
+) -> sa.ColumnElement[bool]:
+    """The column is what one of the rows has. PostgreSQL makes a list of them first: it would take
+    a join of them for much larger than it is."""
+    member = _OfRows(rows.correlate(None).scalar_subquery())
+    return column.op("", is_comparison=True, return_type=sa.Boolean())(member)
+
+
 def bound(**columns: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
     """Each column equals the value bound by the name given to it."""
     return [column == sa.bindparam(name, type_=column.type) for name, column in columns.items()]
@@ -123,13 +148,16 @@ class Many:
         *,
         keys: Sequence[str] = (),
         again: Sequence[str] = (),
+        sums: Sequence[str] = (),
     ) -> None:
-        """Insert rows; where one is there already, only its columns ``again`` are written. With
-        ``keys``, which find a row: update ``columns`` of rows that are there."""
+        """Insert rows; where one is there already, only its columns ``again`` are written, and to
+        its ``sums`` is added. With ``keys``, which find a row: update ``columns`` of rows that are
+        there."""
         self._table = table
         self._columns = columns
         self._keys = keys
         self._again = again
+        self._sums = sums
         self._compiled: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {}
 
     def run(self, connection: Connection, rows: Sequence[Any]) -> None:
@@ -163,7 +191,7 @@ class Many:
                 .values({name: sa.bindparam(name) for name in self._columns})
             )
         inserted = sqlite.insert(self._table)
-        return self._once(inserted) if self._again else inserted
+        return self._once(inserted) if self._again or self._sums else inserted
 
     def _arrays(self) -> sa.Insert | sa.Update:
         columns = self._table.c
@@ -180,12 +208,15 @@ class Many:
         inserted = postgresql.insert(self._table).from_select(
             list(self._columns), sa.select(*values.values())
         )
-        return self._once(inserted) if self._again else inserted
+        return self._once(inserted) if self._again or self._sums else inserted
 
     def _once(self, inserted: Any) -> Any:
         return inserted.on_conflict_do_update(
             index_elements=list(self._table.primary_key),
-            set_={name: inserted.excluded[name] for name in self._again},
+            set_={
+                **{name: inserted.excluded[name] for name in self._again},
+                **{name: self._table.c[name] + inserted.excluded[name] for name in self._sums},
+            },
         )
 
 

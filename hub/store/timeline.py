@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hub.store import tables as t
 from hub.store.rows import struct, structs
-from hub.store.scope import Scope
+from hub.store.scope import Scope, at_numbers
 from hub.store.statements import among, bound, fields
 
 
@@ -33,6 +33,7 @@ class EntryRow(Struct, kw_only=True, frozen=True):
     author_id: int | None
     content: str
     preview: str
+    updates: str | None
     status: str | None
     status_reason: str | None
     status_at: int | None
@@ -57,6 +58,30 @@ class AttachmentRow(Struct, kw_only=True, frozen=True):
     reason: str | None
     width: int | None
     height: int | None
+    content_id: str | None
+
+
+class Quoted(Struct, kw_only=True, frozen=True):
+    """An entry that another one answers."""
+
+    id: int
+    thread_id: int
+    direction: str
+    preview: str
+
+
+class Answered(Struct, kw_only=True, frozen=True):
+    """A message that another one is to answer."""
+
+    thread_id: int
+    kind: str
+    channel_id: str | None
+    external_id: str | None
+    content: str
+    own_address: str | None = None
+    direction: str = "in"
+    address: str | None = None
+    occurred_at: int = 0
 
 
 Place = tuple[int, int]
@@ -87,11 +112,37 @@ def _timeline(
 
 @cache
 def _by_id(*, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(*fields(t.entries, EntryRow)).where(
-        among(t.entries.c.id, "ids"), *Scope.entries(limited=limited)
+    conditions = [among(t.entries.c.id, "ids"), *Scope.entries(limited=limited)]
+    if limited:  # a note is the team's, but not of a conversation that they do not see
+        conditions.append(Scope.part_of(t.entries.c.thread_id))
+    return sa.select(*fields(t.entries, EntryRow)).where(*conditions)
+
+
+_QUOTED = (
+    sa.select(t.external_ids.c.external_id, *fields(t.entries, Quoted))
+    .join(t.entries, t.entries.c.id == t.external_ids.c.entry_id)
+    .where(
+        *bound(org=t.external_ids.c.organisation_id, channel=t.external_ids.c.channel_id),
+        among(t.external_ids.c.external_id, "ids"),
     )
-
-
+)
+_ANSWERED = sa.select(*fields(t.entries, Answered)).where(
+    *bound(id_=t.entries.c.id, org=t.entries.c.organisation_id)
+)
+_LAST_OF_CHANNEL = (
+    sa.select(*fields(t.entries, Answered))
+    .join(t.thread_channels, t.thread_channels.c.last_entry_id == t.entries.c.id)
+    .where(*bound(thread=t.thread_channels.c.thread_id, channel=t.thread_channels.c.channel_id))
+)
+_LAST_SEEN_OF_CHANNEL = (
+    sa.select(*fields(t.entries, Answered))
+    .where(
+        *bound(thread=t.entries.c.thread_id, channel=t.entries.c.channel_id),
+        at_numbers(t.entries),
+    )
+    .order_by(t.entries.c.sort_at.desc(), t.entries.c.id.desc())
+    .limit(1)
+)
 _OF_REQUEST = sa.select(t.idempotency_keys.c.entry_id).where(
     *bound(
         org=t.idempotency_keys.c.organisation_id,
@@ -100,10 +151,15 @@ _OF_REQUEST = sa.select(t.idempotency_keys.c.entry_id).where(
         request=t.idempotency_keys.c.request,
     )
 )
-_AT_SEQ = sa.select(t.entries.c.id).where(*bound(thread=t.entries.c.thread_id, seq=t.entries.c.seq))
+_UP_TO_SEQ = (
+    sa.select(t.entries.c.id)
+    .where(*bound(thread=t.entries.c.thread_id), t.entries.c.seq <= sa.bindparam("seq"))
+    .order_by(t.entries.c.seq.desc())
+    .limit(1)
+)
 _FILES = sa.select(*fields(t.attachments, AttachmentRow))
 _FILES_OF = _FILES.where(among(t.attachments.c.entry_id, "ids")).order_by(
-    t.attachments.c.entry_id, t.attachments.c.place
+    t.attachments.c.entry_id, t.attachments.c.place, t.attachments.c.id
 )
 _FILE = _FILES.where(*bound(id=t.attachments.c.id))
 
@@ -139,6 +195,22 @@ def entries_by_id(connection: Connection, scope: Scope, ids: Sequence[int]) -> l
     return structs(EntryRow, connection.execute(statement, {**scope.values, "ids": ids}).all())
 
 
+def answered(connection: Connection, organisation_id: int, id_: int) -> Answered | None:
+    """A message to be answered."""
+    row = connection.execute(_ANSWERED, {"id_": id_, "org": organisation_id}).first()
+    return None if row is None else struct(Answered, row)
+
+
+def last_of_channel(
+    connection: Connection, scope: Scope, thread_id: int, channel_id: str
+) -> Answered | None:
+    """What came last on a channel in a thread, as far as it is seen."""
+    values = {**scope.values, "thread": thread_id, "channel": channel_id}
+    statement = _LAST_OF_CHANNEL if scope.sees_whole(channel_id) else _LAST_SEEN_OF_CHANNEL
+    row = connection.execute(statement, values).first()
+    return None if row is None else struct(Answered, row)
+
+
 def entry_of_request(
     connection: Connection, organisation_id: int, member_id: int, key: str, request: str
 ) -> int | None:
@@ -147,9 +219,18 @@ def entry_of_request(
     return connection.execute(_OF_REQUEST, values).scalar()
 
 
-def entry_at_seq(connection: Connection, thread_id: int, seq: int) -> int | None:
-    """The entry that was the thread's ``seq``-th."""
-    return connection.execute(_AT_SEQ, {"thread": thread_id, "seq": seq}).scalar()
+def entry_up_to_seq(connection: Connection, thread_id: int, seq: int) -> int | None:
+    """The entry that was the thread's ``seq``-th, or, if that is there no more, the one before
+    it."""
+    return connection.execute(_UP_TO_SEQ, {"thread": thread_id, "seq": seq}).scalar()
+
+
+def quoted(
+    connection: Connection, organisation_id: int, channel_id: str, external_ids: Sequence[str]
+) -> dict[str, Quoted]:
+    """The messages that a channel's provider calls so, as far as they are here."""
+    values = {"org": organisation_id, "channel": channel_id, "ids": external_ids}
+    return {row.external_id: struct(Quoted, row[1:]) for row in connection.execute(_QUOTED, values)}
 
 
 def attachments_of(

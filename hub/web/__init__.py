@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import BodyKwarg
@@ -16,27 +17,52 @@ import hub
 from hub.edge.guards import PUBLIC, Guard, right
 from hub.edge.problems import ProblemError, answer
 from hub.web import (
+    account,
+    approvals,
+    audit,
+    calls,
+    contacts,
     deliveries,
     files,
     health,
+    invitations,
     jobs,
+    membership,
     messages,
     organisation,
     pages,
+    passkeys,
+    people,
+    push,
     session,
+    settings,
+    sign_in,
     stream,
     threads,
 )
-from hub.web.document import CompleteJson, PlainDocs, complete
+from hub.web.document import DOCS_POLICY, CompleteJson, PlainDocs, complete
+from hub.web.door import Door
 from hub.web.parts import Parts
 from hub.web.webhooks import HOOKS, Webhooks
 
 _ROUTES = [
     session.router,
+    account.router,
+    passkeys.router,
+    push.router,
+    invitations.links,
+    invitations.router,
     threads.router,
     messages.router,
+    approvals.router,
+    calls.router,
+    contacts.router,
     organisation.router,
+    people.router,
+    membership.router,
     deliveries.router,
+    settings.router,
+    audit.router,
     files.router,
     *files.offered,
     jobs.router,
@@ -44,15 +70,13 @@ _ROUTES = [
     health.alive,
     health.ready,
     health.metrics,
+    sign_in.leave,
+    sign_in.come_back,
     pages.app,
     pages.asset,
     pages.root_file,
 ]
 LARGEST_REQUEST = 2_000_000
-_SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 def create_web(parts: Parts, guard: Guard, webhooks: Webhooks) -> ASGIApp:
@@ -66,7 +90,8 @@ def create_web(parts: Parts, guard: Guard, webhooks: Webhooks) -> ASGIApp:
         else:
             await api(scope, receive, send)
 
-    return web
+    https = parts.public_url.startswith("https://")
+    return Door(web, plugins=HOOKS, https=https)
 
 
 def create_api(parts: Parts, guard: Guard) -> Litestar:
@@ -76,7 +101,6 @@ def create_api(parts: Parts, guard: Guard) -> Litestar:
         guards=[guard],
         before_request=_check_kind,
         exception_handlers={Exception: _problem},
-        after_request=_headers,
         openapi_config=_openapi(),
         request_max_body_size=LARGEST_REQUEST,
         state=State({"parts": parts}),
@@ -87,7 +111,7 @@ def create_api(parts: Parts, guard: Guard) -> Litestar:
 def describe() -> dict[str, Any]:
     """The OpenAPI document, without a hub."""
     app = Litestar(route_handlers=_ROUTES, openapi_config=_openapi(), logging_config=None)
-    return complete(app.openapi_schema.to_schema())
+    return complete(app)
 
 
 async def _check_kind(request: Request[Any, Any, Any]) -> None:
@@ -99,17 +123,31 @@ async def _check_kind(request: Request[Any, Any, Any]) -> None:
     given = request.content_type[0]
     if given and given != wanted:
         raise ProblemError(415, f"This takes {wanted}, not {given[:80]}.")
+    try:
+        (await request.body()).decode()
+    except UnicodeDecodeError:
+        raise ProblemError(400, "The body is not in UTF-8.") from None
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What is not answered by a route passes by ``after_request``."""
-    return _headers(answer(request, error))
+    """What is answered in place of what was asked for."""
+    if isinstance(error, NotFoundException) and _is_looked_at(request):
+        return pages.page(request, status=404)
+    return answer(request, error)
 
 
-def _headers(response: Response[Any]) -> Response[Any]:
-    for name, value in _SAFE.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
+def _is_looked_at(request: Request[Any, Any, Any]) -> bool:
+    """Whether a person has asked for an address that there is not, and not a program."""
+    wanted = request.headers.get("accept", "")
+    return request.method == "GET" and "text/html" in wanted and not _is_api(request.url.path)
+
+
+def _is_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
+
+
+def _may_have_style(response: Response[Any]) -> Response[Any]:
+    response.headers["Content-Security-Policy"] = DOCS_POLICY
     return response
 
 
@@ -118,7 +156,11 @@ def _openapi() -> OpenAPIConfig:
         title="Channel Hub",
         version=hub.__version__,
         openapi_router=Router(
-            "/api", route_handlers=[], include_in_schema=False, opt=right(PUBLIC)
+            "/api",
+            route_handlers=[],
+            include_in_schema=False,
+            opt=right(PUBLIC),
+            after_request=_may_have_style,
         ),
         render_plugins=[
             CompleteJson(path="/openapi.json"),
@@ -128,9 +170,10 @@ def _openapi() -> OpenAPIConfig:
             security_schemes={
                 "session": SecurityScheme(
                     type="apiKey", name="hub_session", security_scheme_in="cookie"
-                )
+                ),
+                "token": SecurityScheme(type="http", scheme="bearer"),
             }
         ),
-        security=[{"session": []}],
+        security=[{"session": []}, {"token": []}],
         operation_id_creator=lambda handler, _method, _path: handler.handler_name,
     )

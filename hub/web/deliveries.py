@@ -11,12 +11,15 @@ from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
+from sqlalchemy import Connection
 
 from hub.edge.guards import right, who_asks
 from hub.edge.paging import LARGEST_ID, cursor_of, limit_of, place_of
 from hub.edge.problems import ProblemError, not_found
+from hub.flow.audited import tell
 from hub.flow.host import Channel, now_ms
 from hub.flow.jobs import shown_job
+from hub.flow.kept import delivery_of
 from hub.flow.replay import ReplayAll, proof_of
 from hub.flow.views import deliveries as views
 from hub.flow.views import shapes
@@ -25,6 +28,7 @@ from hub.rules.files import UNKNOWN, disposition
 from hub.rules.rights import CHANNELS
 from hub.store import deliveries as store
 from hub.store.ids import first_at, parse
+from hub.store.jobs import Job
 from hub.store.rows import Row
 from hub.web.parts import parts
 
@@ -159,6 +163,19 @@ async def replay_delivery(
         organisation_id=row.organisation_id, channel_id=channel_id, delivery_id=row.id
     )
     after = await _row(request, channel_id, delivery_id)
+    hub, who = parts(request), who_asks(request)
+    await hub.writer.execute(
+        lambda connection: tell(
+            connection,
+            hub.ids,
+            row.organisation_id,
+            who.actor,
+            "delivery.replayed",
+            ("delivery", str(row.id)),
+            before=row.state,
+            after=after.state,
+        )
+    )
     return shapes.DeliveryReplayed(before=row.state, delivery=await _detail(request, after))
 
 
@@ -173,18 +190,30 @@ async def replay_deliveries(
 ) -> shapes.JobOut:
     """Read everything of a channel again that is quarantined or unverified: a job, whose progress
     the member sees."""
-    hub, member = parts(request), who_asks(request).member
+    hub, who = parts(request), who_asks(request)
     channel = await _running(request, channel_id)
-    job = await hub.writer.execute(
-        lambda connection: hub.replay.job.put(
+
+    def begin(connection: Connection) -> Job:
+        job = hub.replay.job.put(
             connection,
             hub.ids.new(),
             ReplayAll(channel_id=channel_id),
             organisation_id=channel.organisation_id,
-            member_id=member.member_id,
+            member_id=who.member.member_id,
             now=now_ms(),
         )
-    )
+        tell(
+            connection,
+            hub.ids,
+            channel.organisation_id,
+            who.actor,
+            "deliveries.replayed",
+            ("channel", channel_id),
+            after={"job": str(job.id)},
+        )
+        return job
+
+    job = await hub.writer.execute(begin)
     hub.machinery.jobs.wake()
     return shown_job(job)
 
@@ -199,7 +228,7 @@ async def _seen(request: Web, channel_id: str) -> int:
     """The organisation, if the member may see the channel and there is, or was, such a one."""
     hub, scope = parts(request), who_asks(request).scope
     org = scope.organisation_id
-    if scope.sees(channel_id):
+    if scope.sees_whole(channel_id):  # what arrived tells of every number
         if hub.channels.get(org, channel_id) or hub.channels.failed(org, channel_id):
             return org
         if await hub.database.read(lambda connection: store.came_for(connection, org, channel_id)):
@@ -232,7 +261,7 @@ async def _row(request: Web, channel_id: str, delivery_id: str) -> Row:
 
 async def _delivery(request: Web, row: Row) -> Delivery:
     try:
-        return await parts(request).replay.delivery(row)
+        return await delivery_of(row, parts(request).blobs)
     except FileNotFoundError:
         raise _lost() from None
 

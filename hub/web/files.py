@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from litestar import Request, Response, Router, get, head, post
 from litestar.datastructures import State
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from hub.edge.guards import PUBLIC, right, who_asks
@@ -18,13 +18,17 @@ from hub.edge.problems import ProblemError, not_found
 from hub.flow.media import LARGEST, upload
 from hub.flow.views import shapes
 from hub.flow.views.present import attachment
+from hub.plugin import HookError
+from hub.plugin.kit import html
+from hub.rules import content as contents
 from hub.rules import ranges
 from hub.rules.files import disposition
 from hub.rules.ranges import Part
-from hub.rules.rights import SEND, VIEW
+from hub.rules.rights import SEND, SEND_GATED, VIEW
 from hub.store import timeline
 from hub.store.ids import parse
 from hub.store.timeline import AttachmentRow
+from hub.web.document import also
 from hub.web.parts import parts
 from hub.web.uploads import AROUND, UploadOperation, uploaded
 
@@ -34,7 +38,7 @@ CHUNK = 256 * 1024
 
 @post(
     "/attachments",
-    opt=right(SEND),
+    opt=right(SEND, SEND_GATED) | also(507),
     summary="Upload a file",
     request_max_body_size=LARGEST + AROUND,
     operation_class=UploadOperation,
@@ -59,7 +63,7 @@ async def upload_file(request: Web, org: FromPath[str]) -> shapes.AttachmentOut:
     return attachment(who.member.organisation.slug, row)
 
 
-@get("/attachments/{attachment_id:str}", opt=right(VIEW), summary="Read a file")
+@get("/attachments/{attachment_id:str}", opt=right(VIEW) | also(416), summary="Read a file")
 async def read_file(
     request: Web, org: FromPath[str], attachment_id: FromPath[str]
 ) -> Response[bytes]:
@@ -73,6 +77,31 @@ async def read_file_head(
 ) -> Response[None]:
     """The same without the bytes."""
     return await _about(request, await _seen(request, attachment_id))
+
+
+@get("/entries/{entry_id:str}/picture", opt=right(VIEW), summary="Read a linked picture")
+async def read_picture(
+    request: Web, org: FromPath[str], entry_id: FromPath[str], url: FromQuery[str]
+) -> Response[bytes]:
+    """A picture that a formatted message links to, fetched by the hub when somebody asks to see it.
+    Of the message's own pictures only, by their address in it."""
+    hub, who = parts(request), who_asks(request)
+    id_ = parse(entry_id) or 0
+    rows = await hub.database.read(
+        lambda connection: timeline.entries_by_id(connection, who.scope, [id_])
+    )
+    letter = contents.decode(rows[0].content).html if rows else None
+    if letter is None or url not in html.pictures(html.stored_html(letter)):
+        raise not_found("picture")
+    try:
+        picture = await hub.pictures.get(url)
+    except HookError as error:
+        raise ProblemError(404, f"The picture cannot be shown: {error.detail}.") from error
+    headers = {
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, max-age=86400",
+    }
+    return Response(picture.body, media_type=picture.content_type, headers=headers)
 
 
 @get("/media/{attachment_id:str}/{until:int}/{signature:str}", opt=right(PUBLIC),
@@ -109,6 +138,12 @@ async def _seen(request: Web, attachment_id: str) -> AttachmentRow:
     )
     if row is None or not who.scope.sees(row.channel_id):
         raise not_found("file")
+    if row.entry_id is not None and not who.scope.sees_whole(row.channel_id):
+        entries = [row.entry_id]
+        if not await hub.database.read(
+            lambda connection: timeline.entries_by_id(connection, who.scope, entries)
+        ):
+            raise not_found("file")
     if row.entry_id is None and row.uploaded_by != who.member.member_id:
         raise not_found("file")
     return row
@@ -191,7 +226,7 @@ async def _chunks(file: BinaryIO, part: Part) -> AsyncGenerator[bytes]:
 
 router = Router(
     "/api/v1/organisations/{org:str}",
-    route_handlers=[upload_file, read_file, read_file_head],
+    route_handlers=[upload_file, read_file, read_file_head, read_picture],
     tags=["Files"],
 )
 offered = [offered_file, offered_file_head]

@@ -26,7 +26,8 @@ class Health(Struct):
 
 
 class Readiness(Struct):
-    """Ready, or why not. The state of channels is told, and never makes the hub unready."""
+    """Ready, or why not. The state of channels and assistants is told, and never makes the hub
+    unready."""
 
     status: str
     trouble: list[str]
@@ -46,8 +47,10 @@ async def ready(request: Web) -> Response[Readiness]:
     """Whether the hub can take in and answer."""
     running = parts(request)
     trouble = await running.check()
-    states = {f"{one.organisation}/{one.id}": one.health.state for one in running.channels}
-    states |= {f"{one.organisation}/{one.id}": "off" for one in running.channels.all_failed}
+    states: dict[str, str] = {}
+    for loaded in (running.channels, running.assistants):
+        states |= {f"{one.organisation}/{one.id}": one.health.state for one in loaded}
+        states |= {f"{one.organisation}/{one.id}": "off" for one in loaded.all_failed}
     fine = not trouble
     return Response(
         Readiness(
@@ -127,4 +130,9 @@ def _machinery(running: Parts) -> Iterable[Metric]:
     )
     for outcome, count in machinery.notices.outcomes.items():
         mails.add_metric((outcome,), count)
-    return lag, parked, jobs, fired, mails
+    pushes = CounterMetricFamily(
+        "hub_pushes", "Alerts for browsers by what came of them", labels=("outcome",)
+    )
+    for outcome, count in running.pushes.sender.outcomes.items():
+        pushes.add_metric((outcome,), count)
+    return lag, parked, jobs, fired, mails, pushes

@@ -1,4 +1,4 @@
-"""An organisation's members and channels."""
+"""An organisation's channels."""
 
 from __future__ import annotations
 
@@ -11,28 +11,17 @@ from litestar.status_codes import HTTP_200_OK
 
 from hub.edge.guards import right, who_asks
 from hub.edge.problems import ProblemError, not_found
-from hub.flow.host import Channel, ChannelResting, HookTimeout, LoopsExhausted, PluginFault
+from hub.flow import templates
+from hub.flow.host import Channel
 from hub.flow.views import shapes
-from hub.flow.views.present import member
-from hub.plugin import HookError, Temporary
-from hub.rules.rights import CHANNELS, SEND, VIEW
-from hub.store import people
+from hub.rules.rights import CHANNELS, MEMBERS, SEND, SEND_GATED, VIEW
+from hub.web.document import also
 from hub.web.parts import parts
 
 Web = Request[Any, Any, State]
 
 
-@get("/members", opt=right(VIEW), summary="List members")
-async def list_members(request: Web, org: FromPath[str]) -> list[shapes.MemberOut]:
-    """Everybody who is or was a member, by name."""
-    hub, who = parts(request), who_asks(request)
-    rows = await hub.database.read(
-        lambda connection: people.members_of(connection, who.scope.organisation_id)
-    )
-    return [member(row) for row in rows]
-
-
-@get("/channels", opt=right(VIEW), summary="List channels")
+@get("/channels", opt=right(VIEW, CHANNELS, MEMBERS), summary="List channels")
 async def list_channels(request: Web, org: FromPath[str]) -> list[shapes.ChannelOut]:
     """The channels a member may see: how they look, what they can do, how they are."""
     hub, who = parts(request), who_asks(request)
@@ -53,8 +42,8 @@ async def list_channels(request: Web, org: FromPath[str]) -> list[shapes.Channel
 async def pause(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> shapes.ChannelOut:
     """Stop sending on a channel; it still takes in, and what is written waits."""
     who = who_asks(request)
-    channel = _channel(request, channel_id)
-    await parts(request).pause_channel(*channel.key, f"Paused by {who.user.name}")
+    channel = _channel(request, channel_id, whole=True)
+    await parts(request).pause_channel(*channel.key, f"Paused by {who.user.name}", who.actor)
     return parts(request).presenter.channel(channel)
 
 
@@ -66,8 +55,8 @@ async def pause(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> 
 )
 async def resume(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> shapes.ChannelOut:
     """Let a paused channel send again."""
-    channel = _channel(request, channel_id)
-    await parts(request).pause_channel(*channel.key, None)
+    channel = _channel(request, channel_id, whole=True)
+    await parts(request).pause_channel(*channel.key, None, who_asks(request).actor)
     parts(request).outbox.wake()
     return parts(request).presenter.channel(channel)
 
@@ -87,40 +76,22 @@ async def check(request: Web, org: FromPath[str], channel_id: FromPath[str]) -> 
 
 @get(
     "/channels/{channel_id:str}/templates",
-    opt=right(SEND),
+    opt=right(SEND, SEND_GATED, CHANNELS) | also(502),
     summary="List a channel's templates",
 )
 async def list_templates(
     request: Web, org: FromPath[str], channel_id: FromPath[str]
-) -> list[shapes.TemplateOut]:
-    """The texts that the channel's provider has approved, or not, as they were five minutes ago at
-    the most; none where the channel has no such thing."""
-    channel = _channel(request, channel_id)
-    try:
-        found = await channel.templates()
-    except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
-        why = str(error) or type(error).__name__
-        passing = isinstance(error, Temporary | ChannelResting)
-        raise ProblemError(
-            503 if passing else 502,
-            f"{channel.name} cannot say which templates there are: {why}",
-            code="channel_failed",
-        ) from error
-    return [
-        shapes.TemplateOut(
-            name=one.name,
-            language=one.language,
-            body=one.body,
-            parameters=list(one.parameters),
-            state=one.state,
-        )
-        for one in found
-    ]
+) -> shapes.TemplateList:
+    """The texts that the channel's provider has approved, or not, as they were a minute ago at the
+    most; none where the channel has no such thing."""
+    found = await templates.of(_channel(request, channel_id))
+    return shapes.TemplateList(items=[templates.shape(one) for one in found])
 
 
-def _channel(request: Web, channel_id: str) -> Channel:
+def _channel(request: Web, channel_id: str, *, whole: bool = False) -> Channel:
+    """A channel of which anything is seen, or that is seen ``whole``."""
     scope, channels = who_asks(request).scope, parts(request).channels
-    if scope.sees(channel_id):
+    if scope.sees_whole(channel_id) if whole else scope.sees(channel_id):
         if (channel := channels.get(scope.organisation_id, channel_id)) is not None:
             return channel
         if channels.failed(scope.organisation_id, channel_id) is not None:
@@ -135,6 +106,6 @@ def _channel(request: Web, channel_id: str) -> Channel:
 
 router = Router(
     "/api/v1/organisations/{org:str}",
-    route_handlers=[list_members, list_channels, pause, resume, check, list_templates],
+    route_handlers=[list_channels, pause, resume, check, list_templates],
     tags=["Organisation"],
 )

@@ -6,7 +6,7 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 from litestar.datastructures import State
 from litestar.params import FromPath
 
@@ -15,17 +15,24 @@ from hub.edge.problems import not_found
 
 BUILT = Path(__file__).parent / "static"
 POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'{sockets}; "
+    "worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types svelte-trusted-html hub-letter hub-worker"
 )
-"""For pages: no script but our own files. Styles may stand inline, because a list that is drawn
-in part places its rows so."""
+"""For pages: no script but our own files, no markup made of text but by the two who may, and no
+worker but the one that shows notifications. Styles
+may stand inline, because a list that is drawn in part places its rows so, and a letter brings its
+own. ``sockets``: our own, which not every browser takes for the same origin."""
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _NOT_BUILT = (
     b"<!doctype html><title>Channel Hub</title><p>The web interface is not built. "
     b"Run <code>make run</code>, or <code>uv sync --all-packages</code> with Node installed."
 )
+
+_READING = [HttpMethod.GET, HttpMethod.HEAD]
+"""Who watches whether a site is up asks for no more than the head."""
 
 Web = Request[Any, Any, State]
 
@@ -43,24 +50,45 @@ def _file(request: Web, path: Path, *, cache: str) -> Response[bytes]:
     return Response(path.read_bytes(), media_type=kind, headers=headers)
 
 
-@get(
-    ["/", "/messages", "/messages/{rest:path}", "/deliveries"],
+@route(
+    [
+        "/",
+        "/messages",
+        "/messages/{rest:path}",
+        "/approvals",
+        "/deliveries",
+        "/settings",
+        "/settings/{rest:path}",
+        "/account",
+        "/forgot",
+        "/join",
+        "/reset",
+    ],
+    http_method=_READING,
     opt=right(PUBLIC),
     include_in_schema=False,
     media_type="text/html",
 )
 async def app(request: Web) -> Response[bytes]:
     """The staff's page; what it shows is in its address."""
+    return page(request)
+
+
+def page(request: Web, *, status: int = 200) -> Response[bytes]:
+    """The staff's page; of an address that it does not know it says so."""
     index = BUILT / "index.html"
     if not index.is_file():
         return Response(_NOT_BUILT, media_type="text/html", status_code=503)
     response = _file(request, index, cache="no-cache")
-    response.headers["Content-Security-Policy"] = POLICY
+    host = request.headers.get("host", "")  # a name or an address, or it would not be here
+    sockets = f" ws://{host} wss://{host}" if host else ""
+    response.headers["Content-Security-Policy"] = POLICY.format(sockets=sockets)
     response.headers["X-Frame-Options"] = "DENY"
+    response.status_code = status
     return response
 
 
-@get("/assets/{name:str}", opt=right(PUBLIC), include_in_schema=False)
+@route("/assets/{name:str}", http_method=_READING, opt=right(PUBLIC), include_in_schema=False)
 async def asset(request: Web, name: FromPath[str]) -> Response[bytes]:
     """A file with its hash in its name: the same for good."""
     path = BUILT / "assets" / Path(name).name
@@ -69,8 +97,9 @@ async def asset(request: Web, name: FromPath[str]) -> Response[bytes]:
     return _file(request, path, cache="public, max-age=31536000, immutable")
 
 
-@get(
-    ["/favicon.svg", "/favicon.ico", "/icon.svg", "/robots.txt"],
+@route(
+    ["/favicon.svg", "/favicon.ico", "/icon.svg", "/robots.txt", "/worker.js"],
+    http_method=_READING,
     opt=right(PUBLIC),
     include_in_schema=False,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, WebSocket, get, websocket
@@ -15,30 +15,31 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from hub.edge.guards import Who, right, who_asks
-from hub.edge.sessions import token_hash
 from hub.flow.stream import Pass, Subscriber
 from hub.flow.views import shapes
 from hub.rules.rights import VIEW
-from hub.web.parts import parts
-from hub.web.threads import filter_of
+from hub.store.ids import parse
+from hub.web.parts import Parts, parts
+from hub.web.threads import Show, filter_of
 
 LONGEST_WAIT = 25.0
 _json = msgspec.json.Encoder()
 Changes = shapes.StreamFrame | shapes.Reload
 
 
-class Show(Struct, kw_only=True):
-    """The scope a client shows."""
+class At(Struct, kw_only=True):
+    """The conversation that a client shows to a person, said again every 20 s; and whether they
+    type an answer, said again every 3 s."""
 
-    status: Literal["open", "unread", "closed", "all"] = "open"
-    filter: Literal["all", "unread", "unassigned", "mine", "needs_response"] = "all"
-    assignee: str | None = None
+    thread: str | None = None
+    typing: bool = False
 
 
 class FromClient(Struct, kw_only=True):
-    """What a client may say: what it shows, or that it is there."""
+    """What a client may say: what it lists, where its person is, or that it is there."""
 
     show: Show | None = None
+    at: At | None = None
     ping: bool = False
 
 
@@ -62,7 +63,7 @@ async def stream(
                 await _send(socket, frame)
         tasks = [
             asyncio.create_task(_push(socket, subscriber)),
-            asyncio.create_task(_listen(socket, subscriber, who)),
+            asyncio.create_task(_listen(socket, hub, subscriber, who)),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +71,7 @@ async def stream(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            hub.presence.gone(subscriber)
     with contextlib.suppress(Exception):
         await socket.close(code=1000)
 
@@ -83,7 +85,9 @@ async def _push(socket: WebSocket[Any, Any, State], subscriber: Subscriber) -> N
         await _send(socket, message)
 
 
-async def _listen(socket: WebSocket[Any, Any, State], subscriber: Subscriber, who: Who) -> None:
+async def _listen(
+    socket: WebSocket[Any, Any, State], hub: Parts, subscriber: Subscriber, who: Who
+) -> None:
     while True:
         try:
             said = _said.decode(await socket.receive_data(mode="text"))
@@ -92,15 +96,16 @@ async def _listen(socket: WebSocket[Any, Any, State], subscriber: Subscriber, wh
         except msgspec.MsgspecError:
             continue  # a newer client may say what this hub does not know
         if said.show is not None:
-            show = said.show
-            subscriber.shows = filter_of(who, show.status, show.filter, show.assignee)
-            subscriber.counted = None
+            hub.stream.show(subscriber, filter_of(who, said.show))
+        if said.at is not None:
+            thread_id = None if said.at.thread is None else parse(said.at.thread) or 0
+            hub.presence.say(subscriber, thread_id, typing=said.at.typing)
         if said.ping:
             subscriber.offer(b'{"type":"pong"}')
 
 
 def _pass(who: Who) -> Pass:
-    return Pass(token_hash(who.token), who.member)
+    return Pass(who.pass_hash, who.member)
 
 
 @get(
@@ -116,17 +121,22 @@ def _pass(who: Who) -> Pass:
 async def changes(
     request: Request[Any, Any, State],
     org: FromPath[str],
-    since: FromQuery[int],
+    since: FromQuery[int | None] = None,
     wait: Annotated[float, QueryParameter(description="Seconds to wait, 25 at most")] = 0.0,
 ) -> Response[bytes]:
     """What changed after position ``since``, as the stream would send it: a frame, without changes
-    if nothing came in time. While ``to`` moves on, there may be more."""
+    if nothing came in time. While ``to`` moves on, there may be more. Without ``since``: at once,
+    and only where now is, as ``hello`` says it."""
     hub, who = parts(request), who_asks(request)
     member = who.member
     subscriber = Subscriber(
         member.organisation, who.scope, member.member_id, only_frames=True, by=_pass(who)
     )
     async with hub.stream.subscribed(subscriber):
+        if since is None:
+            now = subscriber.start
+            here = shapes.StreamFrame(from_=now, to=now, changes=[])
+            return Response(_json.encode(here), media_type="application/json")
         frames = await hub.stream.missed(subscriber, since)
         if frames:
             return Response(frames[0], media_type="application/json")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, Router, get, patch, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
-from msgspec import Struct
+from msgspec import Struct, field
 from sqlalchemy import Connection
 
 from hub.edge.guards import Who, right, who_asks
@@ -18,24 +21,67 @@ from hub.edge.paging import cursor_of, limit_of, place_of
 from hub.edge.problems import ProblemError, not_found
 from hub.flow.compose import default_mode
 from hub.flow.host import now_ms
+from hub.flow.stream import count
+from hub.flow.targets import as_of_now
 from hub.flow.views import read, shapes
 from hub.flow.views.present import contact_display, when
 from hub.rules import commands as c
-from hub.rules.addresses import shown
-from hub.rules.rights import VIEW
+from hub.rules import date_ranges, letters
+from hub.rules.addresses import shown, valid_phone
+from hub.rules.consent import in_force
+from hub.rules.content import Content, decode
+from hub.rules.rights import APPROVE, SEND, VIEW
 from hub.rules.search import LOOKED_AT
 from hub.rules.search import parse as parse_query
 from hub.store import contacts, inbox, search, timeline
 from hub.store.ids import parse
 from hub.store.inbox import Filter
+from hub.store.members import choice_of
 from hub.store.scope import Scope
 from hub.web.parts import Parts, parts
 
 Status = Literal["open", "unread", "closed", "all"]
-Quick = Literal["all", "unread", "unassigned", "mine", "needs_response"]
+Quick = Literal["all", "unread", "unassigned", "mine", "needs_response", "late"]
 Kind = Literal["all", "texts", "emails", "calls", "notes", "system"]
 Web = Request[Any, Any, State]
+AT_MOST = 100
+"""Channels, or addresses of ours, that a list may be narrowed to."""
+WeekStart = Annotated[int, msgspec.Meta(ge=1, le=7)]
 Limit = Annotated[int, QueryParameter(description="How many, 200 at most")]
+RangeName = Annotated[
+    date_ranges.Name,
+    QueryParameter(
+        name="range",
+        description="Only conversations with any activity in these days of the organisation's time "
+        "zone; `30d` are today and the 29 days before, `custom` those of `from` and `to`",
+    ),
+]
+FromDay = Annotated[
+    date | None, QueryParameter(name="from", description="The first day of a `custom` range")
+]
+ToDay = Annotated[
+    date | None, QueryParameter(name="to", description="The last day of a `custom` range")
+]
+WeekBegins = Annotated[
+    int,
+    QueryParameter(
+        name="week_start", ge=1, le=7, description="The day that a week begins with, 1: Monday"
+    ),
+]
+OnChannels = Annotated[
+    list[str] | None,
+    QueryParameter(
+        name="channel", max_items=AT_MOST, description="Only those with anything on one of these"
+    ),
+]
+OwnAddresses = Annotated[
+    list[str] | None,
+    QueryParameter(
+        name="own_address",
+        max_items=AT_MOST,
+        description="Only those with anything through one of these addresses of ours",
+    ),
+]
 Typed = Annotated[
     str | None,
     QueryParameter(
@@ -47,19 +93,70 @@ POSITION = "X-Position"
 """The header that says at which position of the journal an answer is true."""
 
 
-def filter_of(who: Who, status: str, quick: str, assignee: str | None) -> Filter:
+class Show(Struct, kw_only=True):
+    """What of the list a client wants, or shows. ``from`` and ``to`` are the days of a ``custom``
+    range in the organisation's time zone, both included; ``week_start`` is the day that weeks begin
+    with, 1 (Monday) to 7."""
+
+    status: Status = "open"
+    filter: Quick = "all"
+    range: date_ranges.Name = "all"
+    from_: date | None = field(default=None, name="from")
+    to: date | None = None
+    week_start: WeekStart = date_ranges.MONDAY
+    assignee: str | None = None
+    channel: Annotated[list[str], msgspec.Meta(max_length=AT_MOST)] = []
+    own_address: Annotated[list[str], msgspec.Meta(max_length=AT_MOST)] = []
+
+
+def filter_of(who: Who, show: Show) -> Filter:
     """What of the list a request wants."""
-    assignee_id = None if assignee is None else parse(assignee) or 0
-    return Filter(status=status, filter=quick, me=who.member.member_id, assignee_id=assignee_id)
+    return Filter(
+        status=show.status,
+        filter=show.filter,
+        me=who.member.member_id,
+        assignee_id=None if show.assignee is None else parse(show.assignee) or 0,
+        range=date_ranges.Range(
+            name=show.range, first=show.from_, last=show.to, week_start=show.week_start
+        ),
+        own=tuple(sorted(set(show.own_address))),
+        channels=tuple(sorted(set(show.channel))),
+    )
 
 
-@get("/threads", opt=right(VIEW), summary="List conversations")
+def show_of(  # noqa: PLR0913, PLR0917 — each is a filter
+    status: FromQuery[Status] = "open",
+    quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
+    range_: RangeName = "all",
+    from_day: FromDay = None,
+    to_day: ToDay = None,
+    week_start: WeekBegins = date_ranges.MONDAY,
+    assignee: FromQuery[str | None] = None,
+    channel: OnChannels = None,
+    own_address: OwnAddresses = None,
+) -> Show:
+    """What the query of a request wants of the list."""
+    return Show(
+        status=status,
+        filter=quick,
+        range=range_,
+        from_=from_day,
+        to=to_day,
+        week_start=week_start,
+        assignee=assignee,
+        channel=channel or [],
+        own_address=own_address or [],
+    )
+
+
+SHOW = {"show": Provide(show_of, sync_to_thread=False)}
+
+
+@get("/threads", dependencies=SHOW, opt=right(VIEW), summary="List conversations")
 async def list_threads(
     request: Web,
     org: FromPath[str],
-    status: FromQuery[Status] = "open",
-    quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
-    assignee: FromQuery[str | None] = None,
+    show: NamedDependency[Show],
     q: Typed = None,
     limit: Limit = 50,
     cursor: FromQuery[str | None] = None,
@@ -70,11 +167,11 @@ async def list_threads(
     count = limit_of(limit)
     if q and q.strip():
         return await _search(hub, who, q, count, place_of(cursor))
-    wanted = filter_of(who, status, quick, assignee)
-    after = place_of(cursor)
+    wanted, after = filter_of(who, show), place_of(cursor)
 
     def look(connection: Connection) -> tuple[int, bool, read.Threads]:
-        rows = inbox.inbox_page(connection, who.scope, wanted, limit=count + 1, after=after)
+        asked = as_of_now(connection, who.scope.organisation_id, wanted)
+        rows = inbox.inbox_page(connection, who.scope, asked, limit=count + 1, after=after)
         position = inbox.position_of(connection, who.scope.organisation_id)
         return position, len(rows) > count, read.threads(connection, who.scope, rows[:count])
 
@@ -106,31 +203,34 @@ async def _search(
             text=match.text,
             ranges=match.ranges,
         )
-    cursor = None if found.next is None else cursor_of(*found.next)
-    return Response(
-        shapes.ThreadPage(items=items, next_cursor=cursor), headers={POSITION: str(position)}
+    number = None if items or after is not None else valid_phone(typed)
+    page = shapes.ThreadPage(
+        items=items,
+        next_cursor=None if found.next is None else cursor_of(*found.next),
+        new_number=None
+        if number is None
+        else shapes.ComposeAddress(value=number, display=shown("phone", number)),
     )
+    return Response(page, headers={POSITION: str(position)})
 
 
-@get("/threads/counts", opt=right(VIEW), summary="Count conversations")
+@get("/threads/counts", dependencies=SHOW, opt=right(VIEW), summary="Count conversations")
 async def count_threads(
     request: Web,
     org: FromPath[str],
-    status: FromQuery[Status] = "open",
-    quick: Annotated[Quick, QueryParameter(name="filter")] = "all",
-    assignee: FromQuery[str | None] = None,
+    show: NamedDependency[Show],
 ) -> Response[shapes.ThreadCounts]:
     """How many conversations each filter has within the status, and each status within the
     filter."""
     hub, who = parts(request), who_asks(request)
-    wanted = filter_of(who, status, quick, assignee)
+    wanted = filter_of(who, show)
+    way = who.scope, APPROVE in who.member.capabilities
 
-    def look(connection: Connection) -> tuple[int, inbox.Counts]:
+    def look(connection: Connection) -> tuple[int, shapes.ThreadCounts]:
         position = inbox.position_of(connection, who.scope.organisation_id)
-        return position, inbox.filter_counts(connection, who.scope, wanted)
+        return position, count(connection, way, wanted)
 
-    position, (by_filter, by_status, unread) = await hub.database.read(look)
-    counts = shapes.ThreadCounts(filter=by_filter, status=by_status, unread_total=unread)
+    position, counts = await hub.database.read(look)
     return Response(counts, headers={POSITION: str(position)})
 
 
@@ -151,8 +251,20 @@ async def thread_detail(hub: Parts, who: Who, thread_id: str) -> tuple[shapes.Th
     (row,), (shape,) = found.threads.rows, hub.presenter.threads(found.threads)
     contact, addresses = found.contact, found.addresses
     uses = [use for use in found.uses if who.scope.sees(use.channel_id)]
-    consents = [one for one in found.consents if who.scope.sees(one.channel_id)]
-    modes = hub.composer.modes(who.scope, addresses, consents, uses)
+    consents = [
+        one
+        for one in found.consents
+        if who.scope.sees_at(one.channel_id, one.own_address)
+        or (one.own_address == "" and who.scope.sees(one.channel_id))
+    ]
+    settings = (await hub.settings.of(who.scope.organisation_id)).settings
+    own = await hub.database.read(lambda one: choice_of(one, who.member.member_id))
+    signature = letters.signed(own.signature, settings.letters.signature)
+    modes = hub.composer.modes(who.scope, addresses, consents, uses, found.last, signature)
+    call_modes = hub.dialler.modes(
+        who.scope, addresses, consents, uses, may=SEND in who.member.capabilities
+    )
+    members = {one.id: one.name for one in found.threads.members}
     facts = {name: getattr(shape, name) for name in shapes.ThreadRow.__struct_fields__}
     detail = shapes.ThreadDetail(
         **facts,
@@ -170,25 +282,68 @@ async def thread_detail(hub: Parts, who: Who, thread_id: str) -> tuple[shapes.Th
                 )
                 for one in addresses
             ],
+            property_address=None if contact is None else contact.property_address,
+            account=None if contact is None else contact.account,
+            lead_id=None if contact is None else contact.lead_id,
             created_at=when(row.created_at if contact is None else contact.created_at),
         ),
-        consents=[
-            shapes.ConsentOut(
-                channel_id=one.channel_id,
-                scheme=one.scheme,
-                value=one.value,
-                state="out" if one.state == "out" else "in",
-                at=when(one.at),
-                how=one.how,
-                by=None if one.by_member_id is None else str(one.by_member_id),
-            )
-            for one in consents
-        ],
+        consents=_consents([*modes, *call_modes], addresses, consents, members),
         compose=modes,
+        calls=call_modes,
         default_channel_id=default_mode(modes, uses),
         read_up_to=None if found.read_up_to is None else str(found.read_up_to),
     )
     return detail, found.position
+
+
+def _consents(
+    modes: Sequence[shapes.ComposeMode | shapes.CallMode],
+    addresses: Sequence[contacts.AddressRow],
+    consents: Sequence[contacts.ConsentRow],
+    members: Mapping[int, str],
+) -> list[shapes.ConsentOut]:
+    """Of every address on every channel that reaches it, and of those of which anything was said
+    on channels that are gone."""
+    own = {mode.channel_id: mode.own[0].value if mode.own else "" for mode in modes}
+    reached = {(mode.channel_id, one.value) for mode in modes for one in mode.to}
+    said = {(one.channel_id, one.value) for one in consents if one.channel_id not in own}
+    found: list[shapes.ConsentOut] = []
+    for channel_id, value in (*dict.fromkeys(sorted(reached)), *sorted(said)):
+        for address in addresses:
+            if address.value != value:
+                continue
+            held = in_force(
+                (
+                    one
+                    for one in consents
+                    if (one.channel_id, one.scheme, one.value)
+                    == (channel_id, address.scheme, value)
+                ),
+                own.get(channel_id, ""),
+            )
+            found.append(_consent(channel_id, address, held, members))
+    return found
+
+
+def _consent(
+    channel_id: str,
+    address: contacts.AddressRow,
+    held: contacts.ConsentRow | None,
+    members: Mapping[int, str],
+) -> shapes.ConsentOut:
+    display = shown(address.scheme, address.value, address.display)
+    shape = shapes.ConsentOut(
+        channel_id=channel_id, scheme=address.scheme, value=address.value, display=display
+    )
+    if held is None:
+        return shape
+    return msgspec.structs.replace(
+        shape,
+        state="out" if held.state == "out" else "in",
+        at=when(held.at),
+        how=held.how,
+        by=None if held.by_member_id is None else members.get(held.by_member_id, "a member"),
+    )
 
 
 class _Detail(Struct, frozen=True):
@@ -200,6 +355,7 @@ class _Detail(Struct, frozen=True):
     addresses: list[contacts.AddressRow]
     consents: list[contacts.ConsentRow]
     uses: list[contacts.ChannelUse]
+    last: dict[str, Content]
     read_up_to: int | None
 
 
@@ -210,15 +366,28 @@ def _detail(scope: Scope, thread_id: int, connection: Connection) -> _Detail | N
         return None
     contact_id = rows[0].contact_id
     addresses = contacts.addresses_of(connection, [contact_id]).get(contact_id, [])
+    uses = contacts.channel_uses(connection, thread_id)
     return _Detail(
         position=inbox.position_of(connection, org),
         threads=read.threads(connection, scope, rows),
         contact=contacts.contact_by_id(connection, org, contact_id),
         addresses=addresses,
         consents=contacts.consents_of(connection, org, addresses),
-        uses=contacts.channel_uses(connection, thread_id),
-        read_up_to=timeline.entry_at_seq(connection, thread_id, rows[0].read_through),
+        uses=uses,
+        last=_last(connection, scope, thread_id, uses),
+        read_up_to=timeline.entry_up_to_seq(connection, thread_id, rows[0].read_through),
     )
+
+
+def _last(
+    connection: Connection, scope: Scope, thread_id: int, uses: Sequence[contacts.ChannelUse]
+) -> dict[str, Content]:
+    """What was said last on each channel of a conversation."""
+    last = {
+        use.channel_id: timeline.last_of_channel(connection, scope, thread_id, use.channel_id)
+        for use in uses
+    }
+    return {id_: decode(one.content) for id_, one in last.items() if one is not None}
 
 
 @patch("/threads/{thread_id:str}", opt=right(VIEW), summary="Assign, close, reopen")
@@ -227,7 +396,7 @@ async def change_thread(
     org: FromPath[str],
     thread_id: FromPath[str],
     data: JSONBody[shapes.ThreadPatch],
-) -> shapes.ThreadRow:
+) -> Response[shapes.ThreadRow]:
     """Change what is given; the rest stays."""
     hub, who = parts(request), who_asks(request)
     id_ = await seen_thread(hub, who, thread_id)
@@ -245,6 +414,7 @@ async def change_thread(
             entry_ids=(hub.ids.new(), hub.ids.new(), hub.ids.new()),
             thread_id=id_,
             by_member_id=who.member.member_id,
+            actor=who.actor,
             assign=assign,
             assignee_id=assignee_id,
             status=data.status,
@@ -262,7 +432,7 @@ async def change_thread(
 )
 async def mark_read(
     request: Web, org: FromPath[str], thread_id: FromPath[str], data: JSONBody[shapes.ReadUpTo]
-) -> shapes.ThreadRow:
+) -> Response[shapes.ThreadRow]:
     """The team has seen the conversation up to an entry."""
     hub, who = parts(request), who_asks(request)
     id_ = await seen_thread(hub, who, thread_id)
@@ -284,11 +454,16 @@ async def mark_read(
 )
 async def mark_unread(
     request: Web, org: FromPath[str], thread_id: FromPath[str]
-) -> shapes.ThreadRow:
-    """The last inbound message counts as unread again."""
+) -> Response[shapes.ThreadRow]:
+    """The last inbound message counts as unread again: of those that the member sees."""
     hub, who = parts(request), who_asks(request)
     id_ = await seen_thread(hub, who, thread_id)
-    command = c.UnreadThread(organisation_id=who.scope.organisation_id, at=now_ms(), thread_id=id_)
+    command = c.UnreadThread(
+        organisation_id=who.scope.organisation_id,
+        at=now_ms(),
+        thread_id=id_,
+        places=who.scope.channels,
+    )
     await hub.writer.carry_out(command)
     return await _row(hub, who, id_)
 
@@ -304,13 +479,15 @@ async def seen_thread(hub: Parts, who: Who, thread_id: str) -> int:
     return rows[0].id
 
 
-async def _row(hub: Parts, who: Who, id_: int) -> shapes.ThreadRow:
-    def look(connection: Connection) -> read.Threads:
+async def _row(hub: Parts, who: Who, id_: int) -> Response[shapes.ThreadRow]:
+    def look(connection: Connection) -> tuple[int, read.Threads]:
         rows = inbox.threads_by_id(connection, who.scope, [id_])
-        return read.threads(connection, who.scope, rows)
+        position = inbox.position_of(connection, who.scope.organisation_id)
+        return position, read.threads(connection, who.scope, rows)
 
-    (shape,) = hub.presenter.threads(await hub.database.read(look))
-    return shape
+    position, found = await hub.database.read(look)
+    (shape,) = hub.presenter.threads(found)
+    return Response(shape, headers={POSITION: str(position)})
 
 
 @get("/threads/{thread_id:str}/entries", opt=right(VIEW), summary="Read a timeline")
@@ -365,7 +542,7 @@ class _Window(Struct, frozen=True, kw_only=True):
             raise not_found("conversation")
         rows, earlier, later = self._rows(connection)
         position = inbox.position_of(connection, self.scope.organisation_id)
-        return position, read.entries(connection, rows), earlier, later
+        return position, read.entries(connection, self.scope, rows), earlier, later
 
     def _rows(self, connection: Connection) -> tuple[list[timeline.EntryRow], bool, bool]:
         count = self.count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.conformance.cases import Cases
@@ -29,6 +29,21 @@ def _wire(holds: Callable[[Any], bool]) -> Proof:
     return lambda cases: any(holds(part) for case in cases.send for part in case.message.wire)
 
 
+def idempotency_keys(headers: Mapping[str, str]) -> list[str]:
+    """The key of a request, if it has one."""
+    return [value for name, value in headers.items() if name.lower().endswith("idempotency-key")]
+
+
+def _keyed(cases: Cases) -> bool:
+    """A send whose request has the transmission's id as its key."""
+    return any(
+        case.message.id in idempotency_keys(exchange.request.headers)
+        for case in cases.send
+        if "accepted" in case.expect
+        for exchange in case.exchanges
+    )
+
+
 PROOFS: dict[str, Proof] = {
     "inbound": lambda cases: bool(cases.ingest),
     "outbound": lambda cases: any("accepted" in case.expect for case in cases.send),
@@ -36,21 +51,24 @@ PROOFS: dict[str, Proof] = {
     "media_in": _with("media"),
     "media_out": _wire(lambda part: bool(part.attachment_ids)),
     "reconciles": lambda cases: bool(cases.reconcile),
+    "provider_idempotency": _keyed,
     "opt_out": _event("opt_out"),
+    "keywords": _event("message"),  # the hub reads the words of any
     "subject": _wire(lambda part: bool(part.subject)),
     "threading": _with("reply_to"),
+    "copies": _with("cc"),
     "edits": _event("edited"),
     "deletes": _event("deleted"),
     "reactions": _event("reaction"),
     "calls": _event("call_started"),
     "templates": _kind("template"),
-    "typing": _kind("typing"),
     "splits": lambda cases: any(
         case.expect.get("accepted", {}).get("parts") for case in cases.send
     ),
 }
-"""Flag to the case that exercises it. ``verifies`` and ``routes`` have checks that need none."""
-PROVEN_BY_CHECKS = frozenset({"verifies", "routes", "formats"})
+"""Flag to the case that exercises it. ``verifies``, ``routes``, ``reply_window`` and
+``replay_window`` have checks of their own."""
+PROVEN_BY_CHECKS = frozenset({"verifies", "routes", "formats", "reply_window", "replay_window"})
 
 
 def claimed(can: Capabilities) -> list[str]:
@@ -96,6 +114,8 @@ async def told_is_claimed(stage: Stage) -> None:
                 wrong = "files, without can.media_in"
             elif isinstance(event, Message) and event.reply_to and not can.threading:
                 wrong = "a reply, without can.threading"
+            elif isinstance(event, Message) and event.cc and not can.copies:
+                wrong = "people in copy, without can.copies"
             elif isinstance(event, Receipt) and event.status not in can.receipts:
                 wrong = f"a receipt {event.status!r} that can.receipts does not name"
             if wrong:

@@ -22,6 +22,8 @@ RETRIES = (
     *(("X-Slack-Retry-Num", "1"), ("Retry-Count", "1")),
 )
 """How providers mark a delivery that comes again."""
+NAMED = frozenset({"message", "call_started"})
+"""What the hub makes an entry of, by its id."""
 
 
 def ids(outcome: Outcome) -> list[Any]:
@@ -76,11 +78,11 @@ async def no_id_is_shared(stage: Stage) -> None:
 @check("IDM-03", "The same words twice are two messages", why="People repeat themselves.",
        on="inbound")  # fmt: skip
 async def same_words_are_two_messages(stage: Stage) -> None:
-    """A case again, with another id of the provider's and nothing else changed."""
+    """A case again, with another id of the provider's and nothing else changed; calls likewise."""
     tried = 0
     for case in stage.with_events():
         payload, wanted = Payload.of(case.delivery), case.events[0].get("external_id")
-        if case.events[0].get("type") != "message" or not wanted or case.signed:
+        if case.events[0].get("type") not in NAMED or not wanted or case.signed:
             continue
         changed = renamed(payload, wanted, stage.random.randrange(1000, 9000))
         if changed is None:
@@ -97,7 +99,7 @@ async def same_words_are_two_messages(stage: Stage) -> None:
                 got=f"{ids(first)} for both",
             )
     if not tried:
-        raise NeedsCase("no case expects a message whose external_id stands in the payload")
+        raise NeedsCase("no case expects a message or call whose external_id stands in the payload")
 
 
 @check("IDM-04", "What comes again is taken in", why="The first may never have arrived.",

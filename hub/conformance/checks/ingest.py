@@ -317,6 +317,8 @@ async def nothing_is_fetched(stage: Stage) -> None:
        on="media_in")  # fmt: skip
 async def files_alone(stage: Stage) -> None:
     """It is neither dropped nor given words."""
+    if "message" not in stage.info.emits:
+        raise NotApplicable("it tells of no messages")
     if not await _judge(stage, "media only", "not_as_sent"):
         raise NeedsCase('no case in ingest/ expects a message with media and the text ""')
 
@@ -377,7 +379,8 @@ async def it_can_be_replayed(stage: Stage) -> None:
         proof = first.proof or Verification.custom("the channel verifies nothing")
         settings = with_other_secrets(stage.settings(), "-rotated")
         async with stage.running(settings) as other:
-            again = await other.ingest(replace(delivery, source="replay"), Replayed(proof))
+            source = "fetch" if delivery.source == "fetch" else "replay"
+            again = await other.ingest(replace(delivery, source=source), Replayed(proof))
         if not as_expected(case, again):
             raise Failed(
                 "not_replayed",

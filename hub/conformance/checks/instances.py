@@ -13,7 +13,7 @@ from hub.conformance.cases import SendCase
 from hub.conformance.check import Failed, NotApplicable, check
 from hub.conformance.payload import Payload, renamed, vary
 from hub.conformance.settings import with_other_secrets
-from hub.conformance.stage import PATIENCE, Instance, Outcome, Stage, all_of
+from hub.conformance.stage import PATIENCE, Instance, Outcome, Stage, all_of, is_call
 from hub.plugin import Delivery, Outbound, Temporary
 from hub.plugin.kit.recorded import NOW, Answer, Answering, Call, RecordedContext, nobody
 
@@ -22,19 +22,27 @@ CANCELLED = 20
 
 
 class Provider:
-    """Answers each send with an id of its own, the recorded one otherwise."""
+    """Answers each send with an id of its own, as recorded otherwise; without ``renaming`` with
+    the recorded one."""
 
-    def __init__(self, case: SendCase) -> None:
+    def __init__(self, case: SendCase, *, renaming: bool = True) -> None:
         self._case = case
+        self._renaming = renaming
         self.taken: dict[str, Call] = {}
         """The id that was given to each request."""
+        self.calls: list[Call] = []
 
     async def __call__(self, call: Call) -> Answer:
+        if not self._renaming:
+            at = min(len(self.calls), len(self._case.exchanges) - 1)
+            self.calls.append(call)
+            return self._case.exchanges[at].response.answer()
         recorded = self._case.exchanges[-1].response.answer()
         known = str(self._case.expect["accepted"]["external_id"])
-        name, body = _renamed(recorded.body, known, 1000 + len(self.taken))
+        name, body = _renamed(recorded.body, known, 1000 + len(self.calls))
         self.taken[name] = call
-        for _ in range(len(self.taken) % 3):
+        self.calls.append(call)
+        for _ in range(len(self.calls) % 3):
             await asyncio.sleep(0)
         return replace(recorded, body=body)
 
@@ -53,19 +61,28 @@ def _answering(case: SendCase) -> Answering:
     return Provider(case) if case.exchanges else nobody
 
 
-def _messages(stage: Stage, case: SendCase, count: int) -> list[Outbound]:
-    """The same message many times, each with words and an id of its own."""
-    (part,) = case.message.wire[:1]
-    return [
-        stage.message(case, id=f"t-{number}", wire=(replace(part, text=f"no. {number};"),))
-        for number in range(count)
-    ]
+def _messages(stage: Stage, case: SendCase, count: int) -> list[tuple[Outbound, str]]:
+    """The same message many times, each with an id and words of its own, which are beside it; a
+    call, which has no words, with an address of its own."""
+    made: list[tuple[Outbound, str]] = []
+    for number in range(count):
+        known = f"t-{number}"
+        if is_call(case):
+            address = case.message.address
+            own = f"{address.value[:-4]}{1000 + number}"
+            message = stage.message(case, id=known, address=replace(address, value=own))
+        else:
+            own = f"no. {number};"
+            (part,) = case.message.wire[:1]
+            message = stage.message(case, id=known, wire=(replace(part, text=own),))
+        made.append((message, own))
+    return made
 
 
 def holds(call: Call, text: str) -> bool:
     """Whether a request carries a text, however it is written."""
     spoken = call.body.decode("utf-8", "replace")
-    ways = {text, json.dumps(text)[1:-1]}
+    ways = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     return any(way in spoken for way in ways) or any(text in value for _, value in call.form())
 
 
@@ -74,10 +91,12 @@ def holds(call: Call, text: str) -> bool:
 async def many_at_once(stage: Stage) -> None:
     """Fifty: each has an id of its own, and the request of that id has its words."""
     case = stage.accepted()
+    if case.conversations:
+        raise NotApplicable("a recorded connection carries one message")
     provider = _answering(case)
     messages = _messages(stage, case, AT_ONCE)
     async with stage.running(answering=provider, case=case) as one:
-        outcomes: list[Outcome] = await all_of(one.send(message) for message in messages)
+        outcomes: list[Outcome] = await all_of(one.send(message) for message, _ in messages)
     done = f"sent {AT_ONCE} messages at once"
     names = [getattr(outcome.value, "external_id", None) for outcome in outcomes]
     if None in names or len(set(names)) < AT_ONCE:
@@ -85,15 +104,23 @@ async def many_at_once(stage: Stage) -> None:
         raise Failed("crossed", done=done, expected=f"{AT_ONCE} ids", got=str(wrong)[:300])
     if not isinstance(provider, Provider):
         return
-    for message, name in zip(messages, names, strict=True):
-        text = message.wire[0].text
-        if not holds(provider.taken[str(name)], text):
+    for (_, text), name in zip(messages, names, strict=True):
+        call = _request_of(provider, str(name))
+        if call is None or not holds(call, text):
             raise Failed(
                 "crossed",
                 done=done,
                 expected=f"the request answered with {name} to carry {text!r}",
-                got=provider.taken[str(name)].text()[-300:],
+                got=call.text()[-300:] if call else "no request of that name",
             )
+
+
+def _request_of(provider: Provider, name: str) -> Call | None:
+    """The request that was answered with ``name``; where the channel names messages itself (a
+    Message-ID), the one that says so."""
+    if len(provider.taken) == len(provider.calls) and name in provider.taken:
+        return provider.taken[name]
+    return next((call for call in provider.calls if holds(call, name)), None)
 
 
 @check("CON-02", "Two instances share nothing", why="Two organisations may use one plugin.")
@@ -109,7 +136,7 @@ async def instances_share_nothing(stage: Stage) -> None:
 
 
 async def _keys_stay_apart(stage: Stage, one: Instance, other: Instance) -> None:
-    for case in stage.with_events()[:2]:
+    for case in stage.posted()[:2]:
         for mine in (one, other, one):
             theirs = other if mine is one else one
             good = await mine.ingest(stage.signed(case.delivery, mine.settings))

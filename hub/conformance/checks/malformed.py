@@ -170,9 +170,9 @@ async def broken_text(stage: Stage) -> None:
 def _mutation(stage: Stage, payload: Payload) -> Payload:
     """One field dropped, of another type, swapped with another, or repeated."""
     chance = stage.random
-    leaves = [path for path, _ in payload.leaves()]
-    fields = list(payload.fields())
     how = chance.choice(("drop", "retype", "swap", "repeat"))
+    fields = [*payload.fields()] if how in {"drop", "repeat"} else []
+    leaves = [] if fields else [path for path, _ in payload.leaves()]
     if how == "drop" and fields:
         return payload.without(chance.choice(fields))
     if how == "swap" and len(leaves) > 1:

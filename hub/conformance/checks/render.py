@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from hub.conformance.check import Failed, NotApplicable, check
 from hub.conformance.matching import differences
-from hub.conformance.stage import Instance, Outcome, Stage, plain
+from hub.conformance.stage import Instance, Outcome, Stage, is_call, plain
 from hub.plugin import Attachment, ComposeFacts, Item, Rendered, SafeHtml, Surface
 from hub.plugin.kit.answers import checked
 from hub.plugin.kit.html import clean
@@ -42,6 +42,7 @@ def items(stage: Stage) -> list[Item]:
         Item(direction="out"),
         *(Item(direction="in", text=text) for text in said[:5]),
         *(case.item for case in stage.cases.render),
+        *(case.item for case in stage.cases.send if case.item is not None),
     ]
 
 
@@ -143,12 +144,20 @@ async def markup_stays_text(stage: Stage) -> None:
 @check("RND-04", "What is rendered for the wire goes out", why="People see it before they send.",
        on="outbound")  # fmt: skip
 async def the_wire_is_what_goes_out(stage: Stage) -> None:
-    """The parts of the accepted cases, rendered from their words and files."""
-    cases = stage.send_cases(lambda case: "accepted" in case.expect and len(case.message.wire) == 1)
+    """The parts of the accepted cases, rendered from their items, or from their words and files."""
+    if is_call(stage.accepted()):
+        raise NotApplicable("it makes calls alone")
+    cases = stage.send_cases(
+        lambda case: (
+            "accepted" in case.expect
+            and len(case.message.wire) == 1
+            and (case.item is not None or case.message.kind != "template")
+        )
+    )
     async with stage.running() as one:
         for case in cases:
             (part,) = case.message.wire
-            item = Item(
+            item = case.item or Item(
                 direction="out",
                 text=part.text,
                 subject=part.subject,
@@ -157,12 +166,16 @@ async def the_wire_is_what_goes_out(stage: Stage) -> None:
                 own_address=case.message.own_address,
             )
             rendered = _or_skip(one, item, "wire")
-            got = [(each.text, each.attachment_ids) for each in rendered.wire]
-            if got != [(part.text, part.attachment_ids)]:
+            # What a plugin notes for itself does not follow from words and files alone.
+            wanted, *got = (
+                (each.text, each.attachment_ids, each.data if case.item is not None else {})
+                for each in (part, *rendered.wire)
+            )
+            if got != [wanted]:
                 raise Failed(
                     "other_wire",
-                    done=f"rendered the words and files of {case.name} for the wire",
-                    expected=str([(part.text, part.attachment_ids)]),
+                    done=f"rendered the message of {case.name} for the wire",
+                    expected=str([wanted]),
                     got=str(got),
                 )
 
@@ -205,6 +218,8 @@ async def what_is_left_out_is_said(stage: Stage) -> None:
 async def the_limit_is_one(stage: Stage) -> None:
     """``compose_rules``, the warnings and ``send`` agree at the limit and one past it."""
     case = stage.accepted()
+    if is_call(case):
+        raise NotApplicable("it makes calls alone")
     async with stage.running() as one:
         if not one.has("compose_rules"):
             raise NotApplicable("it has no compose_rules")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from hub.conformance.check import Failed, NeedsCase, NotApplicable, check
 from hub.conformance.checks.render import SURFACES, items
@@ -12,9 +13,17 @@ from hub.conformance.checks.send import always, attempt
 from hub.conformance.guard import MARKER
 from hub.conformance.matching import as_expected
 from hub.conformance.payload import Payload
-from hub.conformance.stage import Instance, Outcome, Stage, plain
-from hub.plugin import FetchedMedia, MediaRef, Route, RouteReply, RouteRequest
-from hub.plugin.kit.recorded import Answer, Script, Unscripted
+from hub.conformance.stage import PATIENCE, Instance, Outcome, Stage, plain
+from hub.plugin import (
+    FetchedMedia,
+    MediaRef,
+    Route,
+    RouteHandler,
+    RouteReply,
+    RouteRequest,
+    SocketHandler,
+)
+from hub.plugin.kit.recorded import Answer, RecordedSocket, Script, Unscripted
 from hub.plugin.kit.secrets import as_written
 
 PRIVATE = (
@@ -165,12 +174,16 @@ async def routes_say_whom_for(stage: Stage) -> None:
                 raise Failed("no_auth", done=done, expected="member or public", got=route.auth)
             if route.auth == "member" or route.method == "GET":
                 continue
+            if route.method == "WS":
+                await _takes_no_stranger(stage, one, route, done)
+                continue
             request = RouteRequest(
                 method=route.method, path=route.path, query={}, headers={}, body=b"{}"
             )
             reply: object = None
             with suppress(Exception):  # a refusal, of whatever kind
-                reply = await route.handler(one.ctx.at(_nothing(stage)), request)
+                handler = cast("RouteHandler", route.handler)
+                reply = await handler(one.ctx.at(_nothing(stage)), request)
             if isinstance(reply, RouteReply) and reply.status < 400:
                 raise Failed(
                     "open_route",
@@ -178,6 +191,21 @@ async def routes_say_whom_for(stage: Stage) -> None:
                     expected="Unverified, or a status of 400 or more",
                     got=str(reply.status),
                 )
+
+
+async def _takes_no_stranger(stage: Stage, one: Instance, route: Route, done: str) -> None:
+    """A WebSocket that nobody has proven to be theirs is not accepted."""
+    socket = RecordedSocket(["{}"])
+    handler = cast("SocketHandler", route.handler)
+    with suppress(Exception):  # a refusal, of whatever kind
+        await asyncio.wait_for(handler(one.ctx.at(_nothing(stage)), socket), PATIENCE)
+    if socket.accepted:
+        raise Failed(
+            "open_socket",
+            done=done,
+            expected="Unverified before anything is received or sent",
+            got=f"it was accepted, and told {socket.sent}",
+        )
 
 
 def _nothing(stage: Stage) -> Any:
@@ -194,7 +222,7 @@ async def names_are_names(stage: Stage) -> None:
         MediaRef(**{name: ref.get(name) for name in ("url", "provider_id") if ref.get(name)})
         for case in stage.cases.ingest
         for event in case.events
-        for ref in event.get("media") or ()
+        for ref in _files(event)
     ]
     if not refs:
         raise NeedsCase("no case in ingest/ expects media")
@@ -215,6 +243,12 @@ async def names_are_names(stage: Stage) -> None:
                 )
         elif not outcome.calls:
             raise NotApplicable("it fetches by no request of ctx.http")
+
+
+def _files(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """The files of a message, or the sound of a call."""
+    media: Any = event.get("media") or []
+    return [media] if isinstance(media, dict) else media
 
 
 @check("SEC-07", "A payload cannot choose whose it is", why="A customer writes payloads.",

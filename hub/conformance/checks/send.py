@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from email.utils import format_datetime
+from itertools import product
 from typing import Any
 
 from hub.conformance.cases import SendCase
@@ -15,14 +16,15 @@ from hub.plugin.kit.recorded import NOW, Answer, Answering, Call, Script
 
 HTML = b"<html><body><h1>Gateway</h1></body></html>"
 ELSEWHERE = "https://elsewhere.example/taken"
+COMMANDS = ("\r\nBcc: x@example.org", "\n", "\x00", "\x7f")
 KINDS = {
-    "edit": "edits",
-    "delete": "deletes",
-    "reaction": "reactions",
-    "typing": "typing",
     "template": "templates",
     "call": "calls",
+    "assist": None,  # of assistants, whatever a channel claims
+    "of_a_later_version": None,
 }
+"""A kind of transmission to the flag that claims it; ``None``: a channel of this version has
+none."""
 
 
 def always(answer: Answer) -> Answering:
@@ -115,8 +117,9 @@ async def the_request_is_right(stage: Stage) -> None:
        on="outbound")  # fmt: skip
 async def refusals_are_permanent(stage: Stage) -> None:
     """The cases that expect ``permanent``."""
+    others = {"opted_out", "window_closed"}  # have checks of their own
     cases = [
-        case for case in _expecting(stage, "permanent") if case.expect.get("reason") != "opted_out"
+        case for case in _expecting(stage, "permanent") if case.expect.get("reason") not in others
     ]
     if not cases:
         raise NeedsCase("no case in send/ expects the error permanent")
@@ -237,16 +240,17 @@ async def redirects_get_no_credentials(stage: Stage) -> None:
 @check("SND-12", "What is not claimed is Unsupported", why="A silent nothing looks like success.",
        on="outbound")  # fmt: skip
 async def what_is_not_claimed(stage: Stage) -> None:
-    """Each kind of transmission whose flag is off: nothing touches the network."""
+    """Each kind of transmission whose flag is off, those of assistants, and one that only a later
+    version knows: nothing touches the network."""
     case = stage.accepted()
     for kind, flag in KINDS.items():
-        if getattr(stage.can, flag):
+        if flag is not None and getattr(stage.can, flag):
             continue
         outcome = await attempt(stage, case, Script(case.exchanges), kind=kind)
         if outcome.name != "unsupported" or outcome.calls:
             raise Failed(
                 "done_silently",
-                done=f"sent a transmission of kind {kind!r}, with can.{flag} off",
+                done=f"sent a transmission of kind {kind!r}, which INFO.can does not claim",
                 expected="Unsupported, and no request",
                 got=f"{outcome}, {len(outcome.calls)} requests",
             )
@@ -255,12 +259,15 @@ async def what_is_not_claimed(stage: Stage) -> None:
 @check("SND-13", "An address cannot carry commands", why="A line end begins another header.",
        on="outbound")  # fmt: skip
 async def addresses_carry_no_commands(stage: Stage) -> None:
-    """Line ends and control characters are refused before any request."""
+    """Line ends and control characters are refused before any request; of a call also in the number
+    of the member."""
     case = stage.accepted()
-    address = case.message.address
-    for tail in ("\r\nBcc: x@example.org", "\n", "\x00", "\x7f"):
+    addresses = {"address": case.message.address, "member_address": case.message.member_address}
+    for (field, address), tail in product(addresses.items(), COMMANDS):
+        if address is None:
+            continue
         bad = type(address)(scheme=address.scheme, value=address.value + tail)
-        outcome = await attempt(stage, case, Script(case.exchanges), address=bad)
+        outcome = await attempt(stage, case, Script(case.exchanges), **{field: bad})
         if outcome.error is None or outcome.calls:
             raise Failed(
                 "injected",
@@ -272,10 +279,14 @@ async def addresses_carry_no_commands(stage: Stage) -> None:
 
 @check("SND-14", "Who opted out is told so", why="To write on is against the law.", on="opt_out")
 async def opted_out_is_told(stage: Stage) -> None:
-    """The cases that expect the reason ``opted_out``."""
+    """The cases that expect the reason ``opted_out``. A provider that takes such a message and
+    says so later does it by a receipt."""
     if not stage.can.outbound:
         raise NotApplicable("it does not send")
     cases = [case for case in stage.cases.send if case.expect.get("reason") == "opted_out"]
+    told = [event for case in stage.cases.ingest for event in case.events]
+    if not cases and any(event.get("reason") == "opted_out" for event in told):
+        raise NotApplicable("its provider tells it by a receipt")
     if not cases:
         raise NeedsCase("no case in send/ expects the reason opted_out")
     for case in cases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
@@ -198,3 +199,30 @@ async def settings_are_left_alone(stage: Stage) -> None:
             expected="the same settings",
             got="other settings",
         )
+
+
+@check("SET-08", "Older settings are taken over", why="A new version would be without them.")
+async def older_are_taken_over(stage: Stage) -> None:
+    """Each ``[[settings.older]]``: becomes what it is to, which is valid, each time the same."""
+    migrate = getattr(stage.subject.cls, "migrate_settings", None)
+    if migrate is None:
+        raise NotApplicable("it has no migrate_settings")
+    older = stage.cases.conformance.settings.older
+    if not older:
+        raise NeedsCase("conformance.toml has no [[settings.older]]")
+    for each in older:
+        done = f"gave migrate_settings the settings of the plugin API {each.api}"
+        given = copy.deepcopy(each.was)
+        try:
+            made: object = migrate(settings=given, from_api=each.api)
+            again: object = migrate(settings=copy.deepcopy(each.was), from_api=each.api)
+        except Exception as error:
+            got = f"{type(error).__name__}: {error}"
+            raise Failed("raised", done=done, expected="settings", got=got) from error
+        if made != each.becomes or again != made:
+            raise Failed(
+                "migrated_otherwise", done=done, expected=str(each.becomes), got=f"{made}, {again}"
+            )
+        refusal = _refusal(stage, each.becomes)
+        if refusal is not None:
+            raise Failed("migrated_invalid", done=done, expected="valid settings", got=refusal)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from typing import Any, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.conformance.cases import IngestCase
@@ -13,6 +16,7 @@ from hub.conformance.settings import settings_of, with_other_secrets
 from hub.conformance.stage import Instance, Outcome, Stage
 from hub.plugin import Delivery, IngestResult
 from hub.plugin.kit.recorded import RecordedContext
+from hub.plugin.kit.secrets import secrets_in
 
 POSITIONS = 12
 ODD_HEADERS = {"non-ASCII": "ü" * 20, "empty": "", "huge": "a" * 100_000, "control": "\x00\x7f"}
@@ -21,17 +25,47 @@ ODD_HEADERS = {"non-ASCII": "ü" * 20, "empty": "", "huge": "a" * 100_000, "cont
 def _cases(stage: Stage) -> list[IngestCase]:
     """One of each content type is enough."""
     found: dict[str, IngestCase] = {}
-    for case in stage.with_events():
+    for case in stage.posted():
         found.setdefault(f"{case.delivery.method} {case.delivery.header('content-type')}", case)
     return list(found.values())
 
 
-def added(case: IngestCase, signed: Delivery) -> list[tuple[str, str]]:
-    """The headers that the signature consists of."""
-    return [header for header in signed.headers if header not in case.delivery.headers]
+class Seal(Struct, frozen=True):
+    """What a signature consists of: headers, or fields of a JSON body."""
+
+    headers: tuple[tuple[str, str], ...]
+    fields: dict[str, Any]
+
+    def on(self, delivery: Delivery) -> Delivery | None:
+        """The same on another delivery; ``None`` where that has no place for it."""
+        body = delivery.body
+        if self.fields:
+            told = _object(body)
+            if told is None:
+                return None
+            body = json.dumps(told | self.fields).encode()
+        return replace(delivery, headers=(*delivery.headers, *self.headers), body=body)
 
 
-def _signature(stage: Stage, delivery: Delivery) -> frozenset[tuple[str, str]] | None:
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        told: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else None
+
+
+def seal(delivery: Delivery, signed: Delivery) -> Seal:
+    """What signing a delivery has added to it."""
+    headers = tuple(header for header in signed.headers if header not in delivery.headers)
+    fields: dict[str, Any] = {}
+    if signed.body != delivery.body:
+        before, after = _object(delivery.body) or {}, _object(signed.body) or {}
+        fields = {name: value for name, value in after.items() if before.get(name) != value}
+    return Seal(headers, fields)
+
+
+def _signature(stage: Stage, delivery: Delivery) -> Seal | None:
     """What a delivery is signed with; ``None`` where it cannot be signed at all."""
     try:
         signed = stage.signed(delivery)
@@ -39,7 +73,12 @@ def _signature(stage: Stage, delivery: Delivery) -> frozenset[tuple[str, str]] |
         raise
     except Exception:  # noqa: BLE001 — the author's code, on a delivery that means nothing
         return None
-    return frozenset(signed.headers) - frozenset(delivery.headers)
+    return seal(delivery, signed)
+
+
+def _moved(stage: Stage, ours: Seal, delivery: Delivery) -> Delivery | None:
+    """Another delivery with the signature of the first; ``None``: it is the same for both."""
+    return None if _signature(stage, delivery) == ours else ours.on(delivery)
 
 
 async def _refused(one: Instance, delivery: Delivery, code: str, done: str) -> None:
@@ -57,9 +96,9 @@ def _not_covered(what: str) -> NotApplicable:
 async def missing_is_refused(stage: Stage) -> None:
     """As the case stands, not signed."""
     for case in _cases(stage):
-        signed = stage.signed(case.delivery)
-        if not added(case, signed):
-            raise NotApplicable("sign.py adds no header")
+        ours = seal(case.delivery, stage.signed(case.delivery))
+        if not ours.headers and not ours.fields:
+            raise NotApplicable("sign.py adds neither a header nor a field")
         async with stage.running() as one:
             await _refused(one, case.delivery, "taken", f"ingested {case.name} without signature")
 
@@ -69,15 +108,14 @@ async def changed_byte_is_refused(stage: Stage) -> None:
     """At several places of the body, wherever the signature would be another."""
     tried = 0
     for case in _cases(stage):
-        signed, body = stage.signed(case.delivery), case.delivery.body
+        ours, body = seal(case.delivery, stage.signed(case.delivery)), case.delivery.body
         async with stage.running() as one:
             for at in sorted(stage.random.sample(range(len(body)), min(POSITIONS, len(body)))):
                 other = bytes([body[at] ^ 1])
                 delivery = replace(case.delivery, body=body[:at] + other + body[at + 1 :])
-                if _signature(stage, delivery) == frozenset(added(case, signed)):
+                if (changed := _moved(stage, ours, delivery)) is None:
                     continue
                 tried += 1
-                changed = replace(delivery, headers=signed.headers)
                 await _refused(one, changed, "changed_taken", f"changed byte {at} of {case.name}")
     if not tried:
         raise _not_covered("the body")
@@ -89,7 +127,14 @@ async def other_key_is_refused(stage: Stage) -> None:
     """Another channel's key, an empty one, and an empty one in the settings."""
     settings = stage.settings()
     case = _cases(stage)[0]
+    if stage.cases.forge is not None:
+        async with stage.running() as one:
+            forged = stage.cases.forge(case.delivery, settings)
+            await _refused(one, forged, "other_key_taken", f"ingested {case.name}, forged")
+        return
     empty = with_other_secrets(settings, "")
+    if not [*secrets_in(settings)]:
+        raise NeedsCase("no secret of the settings signs: sign.py needs forge(delivery, settings)")
     async with stage.running() as one:
         for name, others in (("another", with_other_secrets(settings, "-other")), ("no", empty)):
             try:
@@ -116,7 +161,7 @@ async def other_address_is_refused(stage: Stage) -> None:
     """Path, query and host, where they are signed."""
     tried = 0
     for case in _cases(stage):
-        signed, url = stage.signed(case.delivery), case.delivery.url
+        ours, url = seal(case.delivery, stage.signed(case.delivery)), case.delivery.url
         join = "&" if "?" in url else "?"
         others = (
             url.replace("/hooks/", "/hooks/other/", 1),
@@ -125,12 +170,11 @@ async def other_address_is_refused(stage: Stage) -> None:
         )
         async with stage.running() as one:
             for other in others:
-                moved = replace(case.delivery, url=other)
-                if _signature(stage, moved) == frozenset(added(case, signed)):
+                moved = _moved(stage, ours, replace(case.delivery, url=other))
+                if moved is None:
                     continue
                 tried += 1
-                delivery = replace(moved, headers=signed.headers)
-                await _refused(one, delivery, "moved_taken", f"sent {case.name} to {other}")
+                await _refused(one, moved, "moved_taken", f"sent {case.name} to {other}")
     if not tried:
         raise _not_covered("the address")
 
@@ -160,7 +204,7 @@ async def strange_headers_are_refused(stage: Stage) -> None:
     """Not ASCII, empty, huge, repeated."""
     case = _cases(stage)[0]
     signed = stage.signed(case.delivery)
-    ours = added(case, signed)
+    ours = seal(case.delivery, signed).headers
     if not ours:
         raise NotApplicable("sign.py adds no header")
     async with stage.running() as one:
@@ -171,6 +215,29 @@ async def strange_headers_are_refused(stage: Stage) -> None:
         for key, value in ours:
             repeated = replace(signed, headers=((key, value[::-1]), *signed.headers))
             await _refused(one, repeated, "repeated_header", f"sent {key} twice")
+
+
+@check("SIG-07", "An old signature is refused", why="What was overheard is posted again.",
+       on="replay_window")  # fmt: skip
+async def old_signatures_are_refused(stage: Stage) -> None:
+    """By the clock: received ``replay_window`` seconds after it was signed it is taken, a second
+    later it is not."""
+    window = stage.can.replay_window or 0.0
+    for case in _cases(stage):
+        signed = stage.signed(case.delivery)
+        async with stage.running() as one:
+            edge = replace(signed, received_at=signed.received_at + timedelta(seconds=window))
+            outcome = await one.ingest(edge)
+            if outcome.name == "unverified":
+                raise Failed(
+                    "edge_refused",
+                    done=f"ingested {case.name} {window:g} s after it was signed",
+                    expected="events",
+                    got=str(outcome),
+                )
+            late = replace(edge, received_at=edge.received_at + timedelta(seconds=1))
+            done = f"ingested {case.name} {window + 1:g} s after it was signed"
+            await _refused(one, late, "old_taken", done)
 
 
 @check("SIG-08", "Two secrets hold while one is being replaced", why="Or a rotation loses mail.",
@@ -197,7 +264,11 @@ async def rotation_holds(stage: Stage) -> None:
                     expected="events",
                     got=str(outcome),
                 )
-        third = stage.signed(case.delivery, with_other_secrets(stage.settings(), "-third"))
+        third = (
+            stage.signed(case.delivery, with_other_secrets(old, "-third"))
+            if stage.cases.forge is None
+            else stage.cases.forge(case.delivery, old)
+        )
         await _refused(one, third, "third_taken", "signed with a third secret during a rotation")
 
 
@@ -206,8 +277,9 @@ async def rotation_holds(stage: Stage) -> None:
 async def verified_first(stage: Stage) -> None:
     """A bad signature on a bad body is ``Unverified``, not ``Malformed``."""
     case = _cases(stage)[0]
-    ours = tuple((key, value[::-1]) for key, value in added(case, stage.signed(case.delivery)))
-    broken = replace(case.delivery, body=b'{"broken', headers=(*case.delivery.headers, *ours))
+    ours = seal(case.delivery, stage.signed(case.delivery)).headers
+    odd = tuple((key, value[::-1]) for key, value in ours)
+    broken = replace(case.delivery, body=b'{"broken', headers=(*case.delivery.headers, *odd))
     async with stage.running() as one:
         await _refused(one, broken, "parsed_first", "ingested a broken body with a bad signature")
 
@@ -217,15 +289,14 @@ async def verified_first(stage: Stage) -> None:
 async def bytes_are_signed(stage: Stage) -> None:
     """The same JSON written in another way, under the old signature."""
     for case in _cases(stage):
-        signed = stage.signed(case.delivery)
+        ours = seal(case.delivery, stage.signed(case.delivery))
         try:
             body = json.dumps(json.loads(case.delivery.body), indent=3, sort_keys=True).encode()
         except ValueError:
             continue
-        rewritten = replace(case.delivery, body=body)
-        if _signature(stage, rewritten) == frozenset(added(case, signed)):
+        delivery = _moved(stage, ours, replace(case.delivery, body=body))
+        if delivery is None:
             continue
-        delivery = replace(rewritten, headers=signed.headers)
         async with stage.running() as one:
             await _refused(one, delivery, "rewritten_taken", f"wrote {case.name} in other bytes")
         return
@@ -261,7 +332,7 @@ async def proxies_change_nothing(stage: Stage) -> None:
 async def events_come_with_a_proof(stage: Stage) -> None:
     """Made by ``ctx.verify``, or by ``Verification.custom``."""
     async with stage.running() as one:
-        for case in stage.with_events():
+        for case in stage.posted():
             outcome: Outcome = await one.ingest(stage.delivery(case))
             told = isinstance(outcome.value, IngestResult) and outcome.value.events
             if told and outcome.proof is None:

@@ -8,7 +8,7 @@ import json
 from msgspec.structs import replace
 
 from hub.conformance.mutants.mutant import right
-from hub.conformance.mutants.reference import Reference, Settings
+from hub.conformance.mutants.reference import Reference, Settings, key_of
 from hub.plugin import (
     Accepted,
     Context,
@@ -19,6 +19,7 @@ from hub.plugin import (
     Outbound,
     Rendered,
     Surface,
+    WirePart,
     hookimpl,
 )
 
@@ -44,7 +45,8 @@ class WritesOtherBytes(Reference):
     """The same request with its keys and headers in another order."""
 
     async def ask(self, ctx: Context, method: str, url: str, wanted: object = None) -> HttpResponse:
-        headers = {"X-Client": "1", "Authorization": f"Bearer {self.settings.key.reveal()}"}
+        key = f"Bearer {self.settings.key.reveal()}"
+        headers = {"X-Client": "1", **key_of(wanted), "Authorization": key}
         if wanted is None:
             return await ctx.http.request(method, url, headers=headers)
         content = json.dumps(wanted, sort_keys=True).encode()
@@ -100,3 +102,18 @@ class LocksAndLetsGo(Reference):
     async def send(self, ctx: Context, message: Outbound) -> Accepted:
         async with self.lock:
             return await super().send(ctx, message)
+
+
+@right
+class SplitsElsewhere(Reference):
+    """Shorter parts, each with its number."""
+
+    @hookimpl
+    def render(self, ctx: Context, item: Item, surface: Surface) -> Rendered:
+        shown = super().render(ctx, item, surface)
+        if len(shown.wire) < 2:
+            return shown
+        words = item.text.split()
+        few = [" ".join(words[at : at + 2]) for at in range(0, len(words), 2)]
+        wire = (WirePart(text=f"({at}) {each}") for at, each in enumerate(few, 1))
+        return replace(shown, wire=tuple(wire))

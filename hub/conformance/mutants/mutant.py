@@ -21,13 +21,14 @@ FOLDER = Path(__file__).parent / "cases"
 TARGET = "hub.conformance.mutants.reference:Reference"
 MUTATIONS = 40
 """Enough to kill what is to be killed by them."""
+REQUIRES = f"channel-hub=={hub.__version__}"
 C = TypeVar("C")
 
 
 class Packaged(Distribution):
     """A package's metadata, not installed anywhere."""
 
-    def __init__(self, requires: str | None = f"channel-hub=={hub.__version__}") -> None:
+    def __init__(self, requires: str | None = REQUIRES) -> None:
         self._requires = requires
 
     def read_text(self, filename: str) -> str | None:
@@ -42,6 +43,10 @@ class Packaged(Distribution):
         raise FileNotFoundError(path)
 
 
+def _same(cases: Cases) -> Cases:
+    return cases
+
+
 class Mutant(Struct, frozen=True, kw_only=True):
     """The reference, wrong in one way. ``check`` is to kill it, for the reason ``code``; a harmless
     one has neither and is to survive."""
@@ -50,9 +55,14 @@ class Mutant(Struct, frozen=True, kw_only=True):
     cls: Any
     check: str = ""
     code: str = ""
-    cases: Callable[[Cases], Cases] = lambda cases: cases
+    cases: Callable[[Cases], Cases] = _same
     target: str = TARGET
-    requires: str | None = f"channel-hub=={hub.__version__}"
+    requires: str | None = REQUIRES
+
+    @property
+    def suite_differs(self) -> bool:
+        """Whether its cases or its package are not the reference's."""
+        return self.cases is not _same or self.requires != REQUIRES
 
     def suite(self, cases: Cases) -> Suite:
         """The suite for it."""
@@ -64,6 +74,15 @@ class Mutant(Struct, frozen=True, kw_only=True):
         suite = self.suite(cases)
         results: list[Result] = [suite.judge(check) for check in checks]
         return {result.id: result.code for result in results if result.verdict == "fail"}
+
+
+def without(*kinds: str) -> Callable[[Cases], Cases]:
+    """The cases, but for those of some kinds."""
+
+    def fewer(cases: Cases) -> Cases:
+        return replace(cases, **dict.fromkeys(kinds, ()))
+
+    return fewer
 
 
 mutants: list[Mutant] = []

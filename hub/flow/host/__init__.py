@@ -16,11 +16,15 @@ from hub.flow.host.loader import (
     find,
     installed,
     load_channel,
+    role_of,
 )
 from hub.flow.host.loops import HookTimeout, LoopsExhausted
+from hub.flow.host.sockets import LARGEST as LARGEST_MESSAGE
+from hub.flow.host.sockets import Refused, Wire
 from hub.plugin.kit.secrets import redact
 
 __all__ = [
+    "LARGEST_MESSAGE",
     "Channel",
     "ChannelGone",
     "ChannelResting",
@@ -31,11 +35,14 @@ __all__ = [
     "Limits",
     "LoopsExhausted",
     "PluginFault",
+    "Refused",
     "Services",
+    "Wire",
     "check_channel",
     "find",
     "installed",
     "load_channel",
     "now_ms",
     "redact",
+    "role_of",
 ]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 import pluggy
@@ -29,6 +29,15 @@ from hub.flow.host.loops import (
     Waits,
     run_here,
 )
+from hub.flow.host.sockets import (
+    MOST,
+    RESTART,
+    Allowed,
+    HeldSocket,
+    PluginSocket,
+    Refused,
+    Wire,
+)
 from hub.flow.waiting import woken
 from hub.plugin import (
     Accepted,
@@ -40,6 +49,7 @@ from hub.plugin import (
     Delivery,
     FetchedMedia,
     FetchRef,
+    Finding,
     Health,
     HookError,
     HttpResponse,
@@ -54,8 +64,10 @@ from hub.plugin import (
     Rendered,
     Reply,
     Route,
+    RouteHandler,
     RouteReply,
     RouteRequest,
+    SocketHandler,
     Surface,
     TemplateInfo,
     Temporary,
@@ -84,7 +96,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     templates: float = 30.0
     startup: float = 15.0
     health: float = 15.0
+    check: float = 60.0
     route: float = 60.0
+    handshake: float = 10.0
+    """Until a WebSocket is accepted."""
+    silence: float = 600.0
+    """For which nobody says anything on a WebSocket."""
+    farewell: float = 5.0
+    """Which the handler of a WebSocket gets when the hub ends it."""
 
 
 LIMITS = Limits()
@@ -97,8 +116,10 @@ REST = 30.0
 """Seconds a breaker stays open before the hook is tried again."""
 MOST_DOCUMENTS = 3
 """How often a delivery is read because something that verifies it was missing."""
-TEMPLATES = 300.0
+TEMPLATES = 60.0
 """Seconds for which a provider's templates are taken to be as they were."""
+LONGEST_FINDING = 1000
+"""Characters of what a plugin says of its provider's settings."""
 STEADY = 10.0
 """Seconds after which a hook that listens counts as one that works."""
 INLINE_BODY = 64 * 1024
@@ -145,12 +166,15 @@ class Channel:
         secrets: tuple[str, ...],
         limits: Limits = LIMITS,
         inline: bool = False,
+        version: str | None = None,
     ) -> None:
         self.organisation_id = organisation_id
         self.organisation = organisation
         self.id = id
         self.name = name
         self.info = info
+        self.version = version
+        """Of the plugin's distribution."""
         self.paused_reason: str | None = None
         """Why the channel does not send; it still takes in."""
         self.changed: Callable[[Channel], None] = lambda _channel: None
@@ -166,6 +190,8 @@ class Channel:
         self._documents = Documents(self._document)
         self._asking = asyncio.Lock()
         self._templates: tuple[float, tuple[TemplateInfo, ...]] | None = None
+        self._template_changes = 0
+        """How often the provider has said that one has changed."""
         self._said = Health()
         """What the provider has said of the channel."""
         self._found = Health()
@@ -182,6 +208,7 @@ class Channel:
         self._told = Health()
         self._starting: asyncio.Task[None] | None = None
         self._routes: tuple[Route, ...] | None = None
+        self._sockets: dict[HeldSocket, asyncio.Task[Any] | None] = {}
         self._under_way = 0
         self._leaving: asyncio.Event | None = None
         """Set once nothing is under way any more; there is one when the channel gives way."""
@@ -328,11 +355,17 @@ class Channel:
         here; what comes later from somebody who still holds this one goes to the successor."""
         self._successor = successor
         self._leaving = asyncio.Event()
+        self.end_sockets()
         self.changed = lambda _channel: None
         if successor is None:
             self._off = "It was taken out of the configuration."
         if not self._under_way:
             self._leaving.set()
+
+    def end_sockets(self) -> None:
+        """End every WebSocket: the channel gives way, or the hub stops."""
+        for held in self._sockets:
+            held.end(RESTART, "The channel begins anew, or stops.")
 
     async def leave(self) -> None:
         """Finish what is under way, then let go of everything."""
@@ -413,6 +446,27 @@ class Channel:
             self._ended_one()
         return self._checked(hook, answer, kind)
 
+    async def _for_long(self, hook: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something of the plugin's that may take as long as it likes. When this is cancelled,
+        it is waited for, but not for ever."""
+        main = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await make()
+            finally:
+                main.call_soon_threadsafe(ended.set)
+
+        self._under_way += 1
+        try:
+            await self._watched(hook, work, None, type(None))
+        except asyncio.CancelledError:
+            await woken(ended, GRACE)
+            raise
+        finally:
+            self._ended_one()
+
     def _ended_one(self) -> None:
         self._under_way -= 1
         if self._leaving is not None and not self._under_way:
@@ -483,6 +537,9 @@ class Channel:
 
     async def shutdown(self) -> None:
         """Let go of everything."""
+        self.end_sockets()
+        if holding := {task for task in self._sockets.values() if task is not None}:
+            await asyncio.wait(holding, timeout=self._limits.farewell + 2 * GRACE)
         if self.has("shutdown"):
             try:
                 await self._call("shutdown", self._limits.startup, type(None))
@@ -555,11 +612,11 @@ class Channel:
                 result = msgspec.structs.replace(result, ignored=ignored)
         return Ingested(result, error, found)
 
-    async def send(self, message: Outbound) -> Accepted:
-        """One attempt."""
+    async def send(self, message: Outbound, within: float | None = None) -> Accepted:
+        """One attempt; ``within``: seconds, where it may not take as long as others."""
         if self.current is not self:
-            return await self.current.send(message)
-        return await self._call("send", self._limits.send, Accepted, message=message)
+            return await self.current.send(message, within)
+        return await self._call("send", within or self._limits.send, Accepted, message=message)
 
     async def reconcile(self, message: Outbound) -> Reconciled:
         """Did it go out?"""
@@ -576,25 +633,11 @@ class Channel:
         waited for, but not for ever."""
         if self._rests("listen"):
             raise ChannelResting(self._broken.get("listen", ""))
-        main = asyncio.get_running_loop()
-        ended = asyncio.Event()
-
-        async def listening() -> None:
-            try:
-                await self._hooks.listen(ctx=self._context)
-            finally:
-                main.call_soon_threadsafe(ended.set)
-
-        steady = main.call_later(STEADY, self._steady, "listen")
-        self._under_way += 1
+        steady = asyncio.get_running_loop().call_later(STEADY, self._steady, "listen")
         try:
-            await self._watched("listen", listening, None, type(None))
-        except asyncio.CancelledError:
-            await woken(ended, GRACE)
-            raise
+            await self._for_long("listen", lambda: self._hooks.listen(ctx=self._context))
         finally:
             steady.cancel()
-            self._ended_one()
 
     def _steady(self, hook: str) -> None:
         self._worked(hook)
@@ -610,31 +653,31 @@ class Channel:
         """What to say to a provider that waits."""
         if self.current is not self:
             return await self.current.answer(facts)
-        reply = await self._call("answer", self._limits.answer, Reply, facts=facts)
-        try:
-            checked(IngestResult(reply=reply), IngestResult)  # it has to be one HTTP can carry
-        except ValueError as error:
-            raise self._fault("answer", error) from error
-        return reply
+        return await self._call("answer", self._limits.answer, Reply, facts=facts)
 
     async def templates(self) -> tuple[TemplateInfo, ...]:
-        """The provider's templates, as they were a few minutes ago at the most."""
+        """The provider's templates, as they were a minute ago at the most."""
         if self.current is not self:
             return await self.current.templates()
         if not self.has("templates"):
             return ()
         async with self._asking:  # who opens a page while it is asked waits for the same answer
             now = time.monotonic()
-            if self._templates is None or now - self._templates[0] > TEMPLATES:
-                found = await self._call(
-                    "templates", self._limits.templates, tuple[TemplateInfo, ...]
-                )
+            if self._templates is not None and now - self._templates[0] <= TEMPLATES:
+                return self._templates[1]
+            changes = self._template_changes
+            found = await self._call("templates", self._limits.templates, tuple[TemplateInfo, ...])
+            if changes == self._template_changes:  # else it was asked before the change
                 self._templates = (now, found)
-            return self._templates[1]
+            return found
 
     def forget_templates(self) -> None:
         """The provider says that one of them has changed."""
+        if self.current is not self:
+            self.current.forget_templates()
+            return
         self._templates = None
+        self._template_changes += 1
 
     async def fetch_media(self, ref: MediaRef) -> FetchedMedia:
         """Get a file, by the plugin's own way or plainly by its address."""
@@ -682,6 +725,48 @@ class Channel:
             return  # that is shown already
         self._tell()
 
+    async def check(self) -> tuple[Finding, ...]:
+        """What the provider says of the channel's settings; of a plugin that cannot ask for it, how
+        the channel is. Never raises."""
+        if not self.has("check"):
+            if not self.has("health"):
+                return (Finding(about="provider", state="unknown", detail="It cannot be asked."),)
+            await self._ask_health()
+            well = self._found.state == "ok"
+            wrong: Literal["wrong", "unknown"] = (
+                "wrong" if self._found.state == "needs_attention" else "unknown"
+            )
+            found = Finding(
+                about="provider",
+                state="ok" if well else wrong,
+                detail=self._found.reason or "",
+            )
+            return (found,)
+        try:
+            findings = await self._call("check", self._limits.check, tuple[Finding, ...])
+        except CredentialsInvalid as error:
+            detail = error.detail or "The provider refuses them."
+            return (Finding(about="credentials", state="wrong", detail=detail),)
+        except Permanent as error:
+            return (Finding(about="provider", state="wrong", detail=error.detail),)
+        except (HookError, PluginFault, HookTimeout, ChannelResting, LoopsExhausted) as error:
+            detail = f"It could not be asked: {error}"
+            return (Finding(about="provider", state="unknown", detail=detail),)
+        return tuple(self._finding(finding) for finding in findings)
+
+    def _finding(self, finding: Finding) -> Finding:
+        """What may be shown of it."""
+
+        def line(text: str) -> str:
+            return " ".join(redact(text, self.secrets).split())[:LONGEST_FINDING]
+
+        return Finding(
+            about=line(finding.about),
+            state=finding.state,
+            detail=line(finding.detail),
+            advice=None if finding.advice is None else line(finding.advice),
+        )
+
     def render(self, item: Item, surface: Surface, *, dry_run: bool = False) -> Rendered:
         """How something looks. ``dry_run``: nothing that goes wrong counts against the channel."""
         return self._call_pure("render", Rendered, dry_run=dry_run, item=item, surface=surface)
@@ -725,17 +810,94 @@ class Channel:
             self._fault("routes", TypeError("returned something that is no Route"))
         return found
 
-    async def answer_route(self, route: Route, request: RouteRequest) -> RouteReply:
-        """Let the plugin answer a request to its own route. Raises ``ChannelGone`` if it has none
-        any more."""
+    async def answer_route(
+        self, route: Route, request: RouteRequest, arrived: Delivery
+    ) -> RouteReply:
+        """Let the plugin answer a request to its own route; ``arrived``: the same as it came, for
+        ``ctx.verify``. Raises ``ChannelGone`` if it has no such route any more."""
         if self.gone:
-            now = self.current.route(route.method, route.path)
-            allowed = (route.auth, route.capability)
-            if self.current is self or now is None or (now.auth, now.capability) != allowed:
-                raise ChannelGone("the channel has no such route any more")
-            return await self.current.answer_route(now, request)
+            route = self._same_route(self.current, route)
+            return await self.current.answer_route(route, request, arrived)
+        handler = cast("RouteHandler", route.handler)
 
         async def answer() -> RouteReply:
-            return await route.handler(self._context, request)
+            return await handler(self._for_route(route, arrived), request)
 
-        return await self._watched(f"route {route.path}", answer, self._limits.route, RouteReply)
+        async def answered() -> RouteReply:
+            limit = self._limits.route
+            return await self._watched(f"route {route.path}", answer, limit, RouteReply)
+
+        return await self._proving(answered)
+
+    async def hold_socket(
+        self,
+        route: Route,
+        request: RouteRequest,
+        arrived: Delivery,
+        wire: Wire,
+        allowed: Allowed | None = None,
+    ) -> None:
+        """Let the plugin hold a WebSocket at its own route, until it is over, or ``allowed`` says
+        that the client may no more. Raises ``Refused``, or what the plugin raises, if the socket
+        was not opened; then nothing was answered yet."""
+        if self._leaving is not None:
+            successor = self._successor or self
+            route = self._same_route(successor, route)
+            return await successor.hold_socket(route, request, arrived, wire, allowed)
+        if len(self._sockets) >= MOST:
+            raise Refused(503, f"The channel holds {MOST} sockets, and takes no more.")
+        limits = self._limits
+        held = HeldSocket(
+            wire,
+            handshake=limits.handshake,
+            silence=limits.silence,
+            grace=limits.farewell,
+        )
+        handler = cast("SocketHandler", route.handler)
+        main = asyncio.get_running_loop()
+
+        async def hold() -> None:
+            near = PluginSocket(held, main, request)
+            try:
+                await handler(self._for_route(route, arrived), near)
+            except ConnectionResetError:
+                if not near.over:
+                    raise
+
+        async def holding() -> None:
+            await self._proving(
+                lambda: self._for_long(f"route {route.path}", hold), lambda: not held.accepted
+            )
+
+        self._sockets[held] = asyncio.current_task()
+        try:
+            await held.hold(holding(), allowed)
+        finally:
+            del self._sockets[held]
+
+    def _same_route(self, successor: Channel, route: Route) -> Route:
+        """The route of who has followed this instance, if it is for the same people."""
+        now = successor.route(route.method, route.path)
+        allowed = (route.auth, route.capability)
+        if successor is self or now is None or (now.auth, now.capability) != allowed:
+            raise ChannelGone("the channel has no such route any more")
+        return now
+
+    def _for_route(self, route: Route, arrived: Delivery) -> ChannelContext:
+        if route.auth == "member":
+            return self._context
+        clock = self._context.clock
+        return self._context.about(Verifier(arrived, clock, self._documents.bodies), clock)
+
+    async def _proving(
+        self, make: Callable[[], Awaitable[T]], again: Callable[[], bool] = lambda: True
+    ) -> T:
+        """What ``make`` gives; once more, if something that verifies was missing."""
+        for _ in range(MOST_DOCUMENTS):
+            try:
+                return await make()
+            except Missing as missing:
+                if not again():
+                    raise
+                await self._documents.bring(missing)
+        return await make()

@@ -16,7 +16,9 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 import structlog
 
 from hub.plugin import (
+    CallTask,
     Delivery,
+    Event,
     KvEntry,
     SafeHtml,
     Unverified,
@@ -41,9 +43,14 @@ class Services(Protocol):
         ...
 
     async def kv_put(
-        self, channel: tuple[int, str], key: str, value: str, version: int | None
+        self,
+        channel: tuple[int, str],
+        key: str,
+        value: str,
+        version: int | None,
+        expires_in: float | None,
     ) -> bool:
-        """Store a value, if ``version`` is still the stored one."""
+        """Store a value for so many seconds, if ``version`` is still the stored one."""
         ...
 
     async def kv_delete(self, channel: tuple[int, str], key: str) -> None:
@@ -60,6 +67,10 @@ class Services(Protocol):
 
     async def emitted(self, channel: tuple[int, str], delivery: Delivery) -> None:
         """Something a plugin brought in by itself."""
+        ...
+
+    async def ask(self, channel: tuple[int, str], task: CallTask) -> tuple[Event, ...]:
+        """What the channel's assistant says."""
         ...
 
     def public_url(self, channel: tuple[int, str], path: str) -> str:
@@ -113,8 +124,15 @@ class _Kv(_Hop):
     async def get(self, key: str) -> KvEntry | None:
         return await self.main(self.services.kv_get(self.channel, key))
 
-    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
-        return await self.main(self.services.kv_put(self.channel, key, value, version))
+    async def put(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: int | None = None,
+        expires_in: float | None = None,
+    ) -> bool:
+        return await self.main(self.services.kv_put(self.channel, key, value, version, expires_in))
 
     async def delete(self, key: str) -> None:
         await self.main(self.services.kv_delete(self.channel, key))
@@ -130,7 +148,14 @@ class _KvAside:
     async def get(self, key: str) -> KvEntry | None:
         return self._own[key] if key in self._own else await self._kv.get(key)
 
-    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: int | None = None,
+        expires_in: float | None = None,  # noqa: ARG002 — nothing outlives the delivery
+    ) -> bool:
         before = await self.get(key)
         at = 0 if before is None else before.version
         if version is not None and version != at:
@@ -228,6 +253,17 @@ class ChannelContext:
         """See ``hub.plugin.Context``."""
         return await self._http.connect(host, port, tls=tls, timeout=timeout)
 
+    async def start_tls(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        *,
+        timeout: float = 15.0,  # noqa: ASYNC109 — the promise's own argument
+    ) -> None:
+        """See ``hub.plugin.Context``."""
+        await self._http.start_tls(reader, writer, host, timeout=timeout)
+
     async def emit(self, delivery: Delivery) -> None:
         """See ``hub.plugin.Context``."""
         delivery = checked(delivery, Delivery)
@@ -237,6 +273,11 @@ class ChannelContext:
             return
         services = self._hop.services
         await self._hop.main(services.emitted(self._hop.channel, delivery))
+
+    async def ask(self, task: CallTask) -> tuple[Event, ...]:
+        """See ``hub.plugin.Context``."""
+        task = checked(task, CallTask)
+        return await self._hop.main(self._hop.services.ask(self._hop.channel, task))
 
     async def run_blocking(self, function: Callable[..., T], *args: Any) -> T:
         """See ``hub.plugin.Context``."""

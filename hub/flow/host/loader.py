@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import hub
-from hub.config import ChannelConfig, convert_settings
+from hub.config import AssistantConfig, ChannelConfig, convert_settings
 from hub.config.errors import Keys
 from hub.config.references import UNRESOLVED
 from hub.flow.host.channel import LIMITS, Channel, Limits
@@ -35,12 +35,13 @@ EXTRA = "channels"
 
 
 class FailedChannel(Struct, frozen=True, kw_only=True):
-    """A channel that cannot run, and why."""
+    """A channel, or an assistant (``role``), that cannot run, and why."""
 
     organisation: str
     id: str
     plugin: str
     name: str
+    role: str = "channel"
     problems: tuple[str, ...]
 
 
@@ -74,6 +75,8 @@ class PluginClass(Struct, frozen=True):
     info: Info
     bundled: bool
     """Whether it comes with the hub."""
+    version: str | None
+    """Of the distribution that brings it."""
 
 
 def find(name: str) -> PluginClass | list[str]:
@@ -99,7 +102,9 @@ def _import(point: EntryPoint) -> PluginClass | list[str]:
     if problems := checks.check_class(cls):
         return [*problems]
     info = cast("Info", cls.INFO)
-    return PluginClass(cls, info, point.dist is not None and _bundled(point.dist))
+    if point.dist is None:
+        return PluginClass(cls, info, bundled=False, version=None)
+    return PluginClass(cls, info, bundled=_bundled(point.dist), version=point.dist.version)
 
 
 def _bundled(distribution: Distribution) -> bool:
@@ -113,7 +118,7 @@ def _bundled(distribution: Distribution) -> bool:
 
 
 def load_channel(
-    config: ChannelConfig,
+    config: ChannelConfig | AssistantConfig,
     organisation_id: int,
     services: Services,
     *,
@@ -121,7 +126,7 @@ def load_channel(
     routes: Mapping[str, str] | None = None,
     limits: Limits = LIMITS,
 ) -> Channel | FailedChannel:
-    """One configured channel, ready to start; or why it cannot be."""
+    """One configured channel or assistant, ready to start; or why it cannot be."""
     try:
         made = _make(config)
     except _Refused as refused:
@@ -130,6 +135,7 @@ def load_channel(
             id=config.id,
             plugin=config.plugin,
             name=config.name or config.plugin,
+            role=role_of(config),
             problems=refused.problems or ("its settings cannot be read",),
         )
     info = made.info
@@ -153,11 +159,17 @@ def load_channel(
         # The tests hold these to what the suite asks of a reading: no network, no waiting, little
         # time. Another plugin's word for it is not enough, for it would hold up the whole hub.
         inline=made.bundled,
+        version=made.version,
     )
 
 
-def check_channel(config: ChannelConfig) -> list[str]:
-    """Everything that is wrong with a configured channel, without starting it."""
+def role_of(config: ChannelConfig | AssistantConfig) -> str:
+    """What the plugin of a section has to be."""
+    return "assistant" if isinstance(config, AssistantConfig) else "channel"
+
+
+def check_channel(config: ChannelConfig | AssistantConfig) -> list[str]:
+    """Everything that is wrong with a configured channel or assistant, without starting it."""
     try:
         _make(config)
     except _Refused as refused:
@@ -174,6 +186,7 @@ class _Made(Struct, frozen=True):
     manager: pluggy.PluginManager
     secrets: tuple[str, ...]
     bundled: bool
+    version: str | None
 
 
 class _Refused(Exception):
@@ -186,7 +199,7 @@ class _Refused(Exception):
         super().__init__(*self.problems)
 
 
-def _migrated(found: PluginClass, config: ChannelConfig) -> dict[str, Any]:
+def _migrated(found: PluginClass, config: ChannelConfig | AssistantConfig) -> dict[str, Any]:
     """The settings as the plugin wants them now. Raises ``_Refused``."""
     if config.api in (None, found.info.api):
         return config.settings
@@ -226,20 +239,22 @@ def _leaves(value: object) -> Iterator[object]:
         yield value
 
 
-def _make(config: ChannelConfig) -> _Made:
+def _make(config: ChannelConfig | AssistantConfig) -> _Made:
     found = find(config.plugin)
     if isinstance(found, list):
         raise _Refused(found, ("plugin",))
     info = found.info
-    if info.role != "channel":
-        problem = f'plugin "{config.plugin}" is an {info.role}, not a channel'
+    if info.role != (wanted := role_of(config)):
+        are = {"channel": "a channel", "assistant": "an assistant", "extension": "an extension"}
+        problem = f'plugin "{config.plugin}" is {are[info.role]}, not {are[wanted]}'
         raise _Refused([problem], ("plugin",))
     settings = convert_settings(info.settings, _migrated(found, config), config.origin)
     if isinstance(settings, list):
         raise _Refused(map(str, settings), None)
     secrets = as_written(secrets_in(settings))
     try:
-        return _Made(info, checks.load(found.cls, settings), secrets, found.bundled)
+        manager = checks.load(found.cls, settings)
+        return _Made(checks.info_of(manager), manager, secrets, found.bundled, found.version)
     except checks.LoadFailed as failed:
         problems = [redact(problem, secrets) for problem in failed.problems]
         raise _Refused(problems, ()) from None

@@ -30,6 +30,7 @@ from hub.plugin import (
     Unsupported,
     WirePart,
 )
+from hub.rules.consent import in_force
 from hub.store import contacts
 from hub.store.database import Database
 from hub.store.notices import Notice
@@ -121,12 +122,9 @@ class Texter:
             found = contacts.consents_at(
                 connection, channel.organisation_id, text.address.scheme, text.address.value
             )
-            return any(
-                consent.state == "out"
-                and consent.channel_id == channel.id
-                and consent.own_address in {"", text.own_address}
-                for consent in found
-            )
+            of_channel = (one for one in found if one.channel_id == channel.id)
+            held = in_force(of_channel, text.own_address)
+            return held is not None and held.state == "out"
 
         return await self._database.read(look)
 

@@ -8,13 +8,13 @@ order give the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from hub.flow.record.changes import Changes, Snapshot, write
-from hub.flow.record.fold import Fold
+from hub.flow.record.changes import Changes, Snapshot, write, write_journal
+from hub.flow.record.fold import CALL_QUIET, Fold
 from hub.flow.record.world import load
 from hub.rules.commands import Command
 from hub.rules.states import Refusal
@@ -34,10 +34,12 @@ class Recorded(Struct):
 
 
 class Record:
-    """Turns commands into rows."""
+    """Turns commands into rows. ``link``: where a mail about a conversation leads, by its id;
+    ``None`` where no mails are sent."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, link: Callable[[int], str] | None = None) -> None:
         self._ids = ids
+        self._link = link
 
     @property
     def node(self) -> int:
@@ -49,7 +51,7 @@ class Record:
         world = load(connection, commands)
         before = Snapshot(world)
         changes = Changes()
-        fold = Fold(world, changes, self._ids)
+        fold = Fold(world, changes, self._ids, self._link)
         outcomes: list[Outcome] = []
         for command in commands:
             try:
@@ -59,5 +61,9 @@ class Record:
         positions, tables = write(connection, before, world, changes)
         return Recorded(outcomes, positions, tables)
 
+    def tell(self, connection: Connection, changes: Changes) -> Recorded:
+        """Write the journal and audit of what is no conversation."""
+        return Recorded([], write_journal(connection, changes), set())
 
-__all__ = ["Outcome", "Record", "Recorded"]
+
+__all__ = ["CALL_QUIET", "Changes", "Outcome", "Record", "Recorded"]

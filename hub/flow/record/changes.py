@@ -6,24 +6,26 @@ database refuses, and the whole batch is carried out again upon what is there no
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import asdict, astuple
 from sqlalchemy import Connection
 
-from hub.flow.record.world import ExternalId, ExternalKey, World
-from hub.store import search
+from hub.flow.record.world import AddressKey, ExternalId, ExternalKey, World
+from hub.rules.rights import Actor
+from hub.rules.states import Entry
+from hub.store import audit, inbox_counts, search
 from hub.store import tables as t
-from hub.store.statements import Many
+from hub.store.sights import keep as keep_lists
+from hub.store.statements import Many, among, bound
 
 Row = dict[str, Any]
-_json = msgspec.json.Encoder(order="deterministic")
 
 
 class Changes:
@@ -31,9 +33,13 @@ class Changes:
 
     def __init__(self) -> None:
         self.inserts: dict[str, list[Row]] = defaultdict(list)
+        self.moved: dict[AddressKey, tuple[int, int]] = {}
+        """Addresses that are another contact's now: from whom and to whom."""
         self.deliveries: dict[int, Row] = {}
         self.journal: list[Row] = []
         self.audit: list[Row] = []
+        self.sights: dict[int, int] = {}
+        """How many lists are kept of organisations whose rows are locked."""
 
     def insert(self, table: sa.Table, row: Row) -> None:
         """A new row."""
@@ -68,7 +74,7 @@ class Changes:
         organisation_id: int,
         at: int,
         *,
-        actor: tuple[str, int | None],
+        actor: Actor,
         action: str,
         object_: tuple[str, str],
         before: Any,
@@ -76,18 +82,16 @@ class Changes:
     ) -> None:
         """A line for the audit."""
         self.audit.append(
-            {
-                "id": id_,
-                "organisation_id": organisation_id,
-                "at": at,
-                "actor_kind": actor[0],
-                "actor_id": actor[1],
-                "action": action,
-                "object_kind": object_[0],
-                "object_id": object_[1],
-                "before": None if before is None else _json.encode(before).decode(),
-                "after": None if after is None else _json.encode(after).decode(),
-            }
+            audit.line(
+                id_,
+                organisation_id,
+                at,
+                actor=actor,
+                action=action,
+                object_=object_,
+                before=before,
+                after=after,
+            )
         )
 
 
@@ -98,19 +102,30 @@ _STATES: tuple[tuple[str, sa.Table, tuple[str, ...]], ...] = (
     ("channels", t.thread_channels, ("thread_id", "channel_id")),
     ("entries", t.entries, ("id",)),
     ("transmissions", t.transmissions, ("id",)),
+    ("approvals", t.approvals, ("entry_id",)),
     ("attachments", t.attachments, ("id",)),
     (
         "consents",
         t.consents,
         ("organisation_id", "channel_id", "scheme", "value", "own_address"),
     ),
+    ("rotations", t.rotations, ("organisation_id",)),
 )
 # Rows that are only ever added, and what is unique of them. Like the states they are written in
 # the order of their keys, so that two processes that add the same ones never wait for each other.
+_MOVE = sa.update(t.addresses).where(
+    *bound(org=t.addresses.c.organisation_id, of=t.addresses.c.scheme, at=t.addresses.c.value)
+)
+_REMOVE = sa.delete(t.entries).where(among(t.entries.c.id, "ids"))
+_REMOVE_FILES = sa.delete(t.attachments).where(among(t.attachments.c.entry_id, "ids"))
 _PLAIN_INSERTS: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
     (t.addresses, ("organisation_id", "scheme", "value")),
     (t.receipts, ("organisation_id", "channel_id", "external_id", "status")),
+    (t.message_events, ("organisation_id", "channel_id", "external_id", "key")),
     (t.idempotency_keys, ("organisation_id", "member_id", "key")),
+    (t.consent_events, ("id",)),
+    (t.due, ("organisation_id", "kind", "key")),
+    (t.notices, ("id",)),
 )
 
 
@@ -137,6 +152,9 @@ def _insert(table: sa.Table, columns: tuple[str, ...]) -> Many:
     return Many(table, columns)
 
 
+_LEFT = sa.delete(t.thread_channels).where(
+    *bound(thread=t.thread_channels.c.thread_id, channel=t.thread_channels.c.channel_id)
+)
 _KEEP = Many(
     t.deliveries,
     t.deliveries.c.keys(),
@@ -152,12 +170,15 @@ _ADVANCE = (
     sa.update(t.organisations)
     .where(t.organisations.c.id == sa.bindparam("org"))
     .values(position=t.organisations.c.position + sa.bindparam("by"))
-    .returning(t.organisations.c.position, t.organisations.c.audit_digest)
+    .returning(
+        t.organisations.c.position,
+        t.organisations.c.audit_count,
+        t.organisations.c.audit_digest,
+        t.organisations.c.sights,
+    )
 )
-_DIGEST = (
-    sa.update(t.organisations)
-    .where(t.organisations.c.id == sa.bindparam("org"))
-    .values(audit_digest=sa.bindparam("digest"))
+_SIGHTS = (
+    sa.select(t.organisations.c.sights).where(*bound(org=t.organisations.c.id)).with_for_update()
 )
 
 
@@ -167,18 +188,70 @@ def write(
     """Write everything; answers with the last position of each organisation it moved, and the
     tables of states it wrote to."""
     tables: set[str] = set()
+    if removed := before.states["entries"].keys() - world.entries.keys():
+        _remove(connection, [before.states["entries"][id_] for id_ in sorted(removed)])
     for name, table, keys in _STATES:
         known, now = before.states[name], getattr(world, name)
         if _write_states(connection, table, keys, known, now):
             tables.add(table.name)
+    if gone := before.states["channels"].keys() - world.channels.keys():
+        connection.execute(_LEFT, [{"thread": one, "channel": id_} for one, id_ in sorted(gone)])
     for table, keys in _PLAIN_INSERTS:
         if rows := changes.inserts.get(table.name):
             _insert_rows(connection, table, _ordered(rows, keys))
+    for (org, scheme, value), (_, contact_id) in sorted(changes.moved.items()):
+        names = {"org": org, "of": scheme, "at": value}
+        connection.execute(_MOVE.values(contact_id=contact_id), names)
+    inbox_counts.keep(connection, before.states["threads"], world.threads)
     _write_search(connection, before, world, changes)
     _write_external(connection, before.external, world.external)
     if changes.deliveries:
         _KEEP.run(connection, list(changes.deliveries.values()))
-    return _write_journal(connection, changes), tables
+    positions = write_journal(connection, changes)
+    _keep_lists(connection, before, world, changes.sights)
+    return positions, tables
+
+
+# What of an entry says whose list its conversation is in, and where.
+_PLACED = attrgetter(
+    "thread_id", "channel_id", "own_address", "sort_at", "seq", "kind", "direction", "updates"
+)
+
+
+def _keep_lists(
+    connection: Connection, before: Snapshot, world: World, sights: Mapping[int, int]
+) -> None:
+    """The lists of limited roles, of organisations that have any (``sights``, where it is known
+    already): under the lock of the organisation's row."""
+    threads = before.states["threads"]
+    touched = {id_ for id_, one in world.threads.items() if threads.get(id_) is not one}
+    for id_, entry in world.entries.items():
+        known: Entry | None = before.states["entries"].get(id_)
+        if known is entry:
+            continue
+        if known is None or _PLACED(known) != _PLACED(entry):
+            touched.add(entry.thread_id)
+            if known is not None:
+                touched.add(known.thread_id)
+    removed = before.states["entries"].keys() - world.entries.keys()
+    touched.update(before.states["entries"][id_].thread_id for id_ in removed)
+    by_organisation: dict[int, set[int]] = defaultdict(set)
+    for id_ in touched:
+        by_organisation[world.threads[id_].organisation_id].add(id_)
+    for org in sorted(by_organisation):
+        count = sights.get(org)
+        if count is None:
+            count = connection.execute(_SIGHTS, {"org": org}).scalar_one()
+        if count:
+            keep_lists(connection, org, by_organisation[org])
+
+
+def _remove(connection: Connection, entries: list[Entry]) -> None:
+    """Take out what turned out to be the same as another entry, with its files."""
+    ids = [entry.id for entry in entries]
+    connection.execute(_REMOVE_FILES, {"ids": ids})
+    connection.execute(_REMOVE, {"ids": ids})
+    search.forget_entries(connection, map(_said, entries))
 
 
 def _write_states(
@@ -207,17 +280,29 @@ def _write_states(
 
 
 def _write_search(connection: Connection, before: Snapshot, world: World, changes: Changes) -> None:
-    """What an entry says never changes; who a contact is may."""
+    """What new entries say, what others say now, and who contacts are."""
     known = before.states["entries"]
     new = [entry for id_, entry in world.entries.items() if id_ not in known]
-    search.index_entries(
+    search.index_entries(connection, map(_said, new))
+    search.change_entries(
         connection,
-        [search.Said(e.id, e.organisation_id, e.channel_id, e.kind, e.content) for e in new],
+        [
+            (_said(was), _said(entry))
+            for id_, entry in world.entries.items()
+            if (was := known.get(id_)) is not None
+            and was is not entry
+            and was.content != entry.content
+        ],
     )
     people = before.states["contacts"]
     changed = {id_ for id_, one in world.contacts.items() if people.get(id_) is not one}
     changed.update(row["contact_id"] for row in changes.inserts.get(t.addresses.name, ()))
+    changed.update(contact_id for both in changes.moved.values() for contact_id in both)
     search.index_contacts(connection, changed)
+
+
+def _said(entry: Entry) -> search.Said:
+    return search.Said(entry.id, entry.organisation_id, entry.channel_id, entry.kind, entry.content)
 
 
 def _write_external(
@@ -240,9 +325,10 @@ def _write_external(
         _update(t.external_ids, _EXTERNAL_KEYS, fields).run(connection, changed)
 
 
-def _write_journal(connection: Connection, changes: Changes) -> dict[int, int]:
-    """The organisation's row is locked last; positions come from it, and so are seen in
-    order by whoever reads the journal."""
+def write_journal(connection: Connection, changes: Changes) -> dict[int, int]:
+    """Journal and audit; how far each organisation's journal reaches then. The organisation's row
+    is locked last; positions come from it, and so are seen in order by whoever reads the journal.
+    """
     lines: dict[int, list[Row]] = defaultdict(list)
     for line in changes.journal:
         lines[line["organisation_id"]].append(line)
@@ -252,6 +338,7 @@ def _write_journal(connection: Connection, changes: Changes) -> dict[int, int]:
     positions: dict[int, int] = {}
     for org in sorted({*lines, *audits}):
         row = connection.execute(_ADVANCE, {"org": org, "by": len(lines[org])}).one()
+        changes.sights[org] = row.sights
         first = row.position - len(lines[org]) + 1
         for place, line in enumerate(lines[org]):
             line["position"] = first + place
@@ -259,16 +346,8 @@ def _write_journal(connection: Connection, changes: Changes) -> dict[int, int]:
             positions[org] = row.position
             _insert_rows(connection, t.journal, lines[org])
         if audits[org]:
-            _write_audit(connection, org, row.audit_digest, audits[org])
+            audit.chain(connection, org, audit.Last(row.audit_count, row.audit_digest), audits[org])
     return positions
-
-
-def _write_audit(connection: Connection, org: int, digest: str, lines: list[Row]) -> None:
-    for line in lines:
-        digest = hashlib.sha256(digest.encode() + _json.encode(line)).hexdigest()
-        line["digest"] = digest
-    _insert_rows(connection, t.audit, lines)
-    connection.execute(_DIGEST, {"org": org, "digest": digest})
 
 
 class Snapshot:

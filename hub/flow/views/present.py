@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from hub.flow.channels import Channels
-from hub.flow.host import Channel, FailedChannel, PluginFault
+from hub.flow.host import Channel, FailedChannel, PluginFault, now_ms
 from hub.flow.views import read, shapes
 from hub.plugin import (
     Attachment,
@@ -25,17 +25,21 @@ from hub.plugin import (
 )
 from hub.plugin.kit import html
 from hub.plugin.types import Address, Block
+from hub.rules import approvals, calls, updates
 from hub.rules import content as contents
 from hub.rules.addresses import shown
+from hub.rules.calls import Call
 from hub.rules.content import Content
 from hub.rules.files import shown_in_place
+from hub.rules.states import Approval
 from hub.rules.statuses import WAITING
+from hub.rules.updates import Times, Updates
 from hub.store import inbox, people
 from hub.store.contacts import AddressRow
-from hub.store.timeline import AttachmentRow, EntryRow
+from hub.store.timeline import AttachmentRow, EntryRow, Quoted
 
 RENDERINGS = 4_000
-_KINDS = ("contact", "member", "automation", "assistant", "system", "api")
+_KINDS = ("contact", "member", "automation", "assistant", "system", "api", "elsewhere")
 
 
 def when(milliseconds: int) -> datetime:
@@ -47,7 +51,7 @@ class Presenter:
     """Makes shapes of rows. Names of members and channels are the current ones."""
 
     def __init__(self, channels: Channels) -> None:
-        self._channels = channels
+        self.channels = channels
         self._rendered = lru_cache(maxsize=RENDERINGS)(self._render)
 
     # ------------------------------------------------------------------ threads
@@ -61,6 +65,7 @@ class Presenter:
                 members,
                 found.addresses.get(row.contact_id, []),
                 found.channels.get(row.id, []),
+                found.due.get(row.id),
             )
             for row in found.rows
         ]
@@ -69,13 +74,29 @@ class Presenter:
 
     def entries(self, organisation: people.Organisation, found: read.Entries) -> list[shapes.Entry]:
         """Entries of a timeline."""
-        return [self._entry(organisation, row, found.files.get(row.id, [])) for row in found.rows]
+        return [
+            self._entry(
+                organisation,
+                row,
+                found.files.get(row.id, []),
+                found.quoted.get(row.id),
+                found.approvals.get(row.id),
+            )
+            for row in found.rows
+        ]
 
     def _entry(
-        self, organisation: people.Organisation, row: EntryRow, files: list[AttachmentRow]
+        self,
+        organisation: people.Organisation,
+        row: EntryRow,
+        files: list[AttachmentRow],
+        answers: Quoted | None,
+        waits: Approval | None,
     ) -> shapes.Entry:
         content = contents.decode(row.content)
-        outgoing = row.direction == "out" and row.status is not None
+        told = updates.decode(row.updates)
+        wordings = _wordings(told)
+        outgoing = row.direction == "out" and row.author_kind != "elsewhere"
         return shapes.Entry(
             id=str(row.id),
             thread_id=str(row.thread_id),
@@ -95,12 +116,39 @@ class Presenter:
             status_reason=row.status_reason,
             status_at=None if row.status_at is None else when(row.status_at),
             can_cancel=outgoing and row.status in WAITING,
-            can_retry=outgoing and row.status == "failed",
+            can_retry=outgoing and row.status == "failed" and row.kind == "message",
             can_resolve=outgoing and row.status == "unknown",
             occurred_at=when(row.occurred_at),
             sort_at=when(row.sort_at),
             idempotency_key=row.idempotency_key,
             warnings=content.warnings,
+            template=None
+            if content.template is None
+            else shapes.TemplateNamed(
+                name=content.template.name, language=content.template.language
+            ),
+            answers=None if answers is None else _quoted(answers),
+            edited_at=wordings[-1].at if wordings else None,
+            wordings=wordings[:-1],
+            deleted_at=None if told.deleted_at is None else when(told.deleted_at),
+            reactions=[
+                shapes.ReactionOut(
+                    emoji=one.emoji,
+                    by=shown(one.scheme, one.value, one.display),
+                    at=when(one.at),
+                )
+                for one in told.reactions
+                if one.emoji is not None
+            ],
+            engagement=_engagement(told),
+            call=_call(row, told.call or Call(), content) if row.kind == "call" else None,
+            approval=None if waits is None else _approval(waits),
+            mentions=[
+                shapes.MentionOut(member_id=str(id_), name=name)
+                for id_, name in content.mentions.items()
+            ],
+            cc=[shown(row.scheme or "", one) for one in content.cc],
+            bcc=[shown(row.scheme or "", one) for one in content.bcc],
         )
 
     def _blocks(
@@ -147,13 +195,14 @@ class Presenter:
             address=address,
             own_address=own_address,
         )
-        channel = self._channels.get(*channel_key)
+        channel = self.channels.get(*channel_key)
         if channel is not None:
             try:
-                return _shapes(channel.render(item, "timeline"))
+                shown_ = rendered_blocks(channel.render(item, "timeline"))
+                return [*shown_, *quoted_blocks(kept.below)]
             except (HookError, PluginFault):
                 pass  # counted by the channel; the entry is readable all the same
-        return _shapes(_plain(item))
+        return [*rendered_blocks(_plain(item)), *quoted_blocks(kept.below)]
 
     # ------------------------------------------------------------------ channels
 
@@ -182,14 +231,20 @@ class Presenter:
             outbound=info.can.outbound,
             own_addresses=[compose_address(address) for address in own],
             address_scheme=info.address_scheme,
+            subject=info.can.subject,
+            copies=info.can.copies,
             media_out=media is not None,
             media_max_bytes=None if media is None else media.max_bytes,
             media_max_count=None if media is None else media.max_count,
+            media_max_total=None if media is None else media.max_total,
             media_types=[] if media is None else list(media.types),
             verified=info.can.verifies != "none" or "http" not in info.can.inbound,
             real=info.real,
             page_url=None if page is None else f"/hooks/{channel.organisation}/{channel.id}/{page}",
             page_label=info.page_label if page is not None else None,
+            running=True,
+            version=channel.version,
+            templates=info.can.templates,
         )
 
 
@@ -228,6 +283,7 @@ def attachment(organisation: str, row: AttachmentRow) -> shapes.AttachmentOut:
         inline=ready and shown_in_place(row.content_type, row.name),
         width=row.width,
         height=row.height,
+        content_id=row.content_id,
     )
 
 
@@ -236,6 +292,7 @@ def _thread(
     members: dict[int, shapes.MemberOut],
     addresses: list[AddressRow],
     channels: list[str],
+    due: int | None,
 ) -> shapes.ThreadRow:
     preview = None
     if row.has_preview:
@@ -255,13 +312,15 @@ def _thread(
         status=cast("shapes.ThreadStatus", row.status),
         needs_response=row.needs_response,
         unread=row.unread,
+        unresolved=row.unresolved,
         assignee=None if row.assignee_id is None else members.get(row.assignee_id),
         preview=preview,
         channel_id=row.channel_id or (channels[0] if channels else None),
         channel_ids=channels,
-        sort_at=when(row.sort_at),
+        sort_at=when(row.sort_at or row.created_at),
         active_at=when(row.active_at),
         created_at=when(row.created_at),
+        reply_due_at=None if due is None else when(due),
     )
 
 
@@ -274,8 +333,90 @@ def _author(row: EntryRow, content: Content) -> shapes.Author:
     )
 
 
+def _quoted(entry: Quoted) -> shapes.QuotedOut:
+    return shapes.QuotedOut(
+        entry_id=str(entry.id),
+        text=entry.preview,
+        direction=cast("Literal['in', 'out', 'internal']", entry.direction),
+    )
+
+
+def _wordings(told: Updates) -> list[shapes.WordingOut]:
+    """What a message has said one after the other; nothing if it always said the same."""
+    found: list[shapes.WordingOut] = []
+    for one in told.wordings:
+        if not found or found[-1].text != one.text:
+            found.append(shapes.WordingOut(text=one.text, at=when(one.at)))
+    return found if len(found) > 1 else []
+
+
+def _engagement(told: Updates) -> shapes.EngagementOut | None:
+    if told.opens is None and told.clicks is None:
+        return None
+    return shapes.EngagementOut(
+        opened=_times(told.opens), clicked=_times(told.clicks), clicked_url=told.clicked_url
+    )
+
+
+def _call(row: EntryRow, call: Call, content: Content) -> shapes.CallOut:
+    report, done = call.report, call.resolution
+    outcome = calls.outcome_of(call)
+    over = outcome is not None or row.status in {"failed", "canceled"}
+    heard_at = max(row.occurred_at, calls.heard_at(call) or 0)
+    return shapes.CallOut(
+        outcome=cast("Any", outcome),
+        duration=call.duration if outcome != "voicemail" else call.message or call.duration,
+        ended_at=None if call.ended_at is None else when(call.ended_at),
+        lines=[
+            shapes.CallLine(at=at, speaker=speaker, text=text)
+            for at, speaker, text in calls.lines(call)
+        ],
+        voicemail=call.voicemail,
+        summary=None if report is None else report.summary,
+        facts=[] if report is None else list(report.facts.items()),
+        result=None if report is None else report.outcome,
+        follow_up=None if report is None else report.follow_up,
+        due_at=None if report is None or report.due_at is None else when(report.due_at),
+        follow_up_done_at=None if call.followed_up_at is None else when(call.followed_up_at),
+        handed_over=call.handed_over,
+        unresolved=calls.unresolved(row.direction, call),
+        resolved_at=None if done is None else when(done.at),
+        resolved_by=None if done is None else done.by,
+        member=content.author if row.author_kind == "member" else None,
+        live=not over and now_ms() - heard_at < calls.QUIET_MS,
+    )
+
+
+def _approval(row: Approval) -> shapes.ApprovalOut:
+    original = None if row.original is None else approvals.words_of(row.original)
+    return shapes.ApprovalOut(
+        state=cast("shapes.ApprovalState", row.state),
+        member_id=None if row.member_id is None else str(row.member_id),
+        submitted_at=when(row.submitted_at),
+        original_text=None if original is None else original.text,
+        original_subject=None if original is None else original.subject,
+        decided_by=row.decided_name,
+        decided_by_id=None if row.decided_by is None else str(row.decided_by),
+        decided_at=None if row.decided_at is None else when(row.decided_at),
+        reason=row.reason,
+    )
+
+
+def _times(times: Times | None) -> shapes.TimesOut | None:
+    if times is None:
+        return None
+    return shapes.TimesOut(
+        count=times.count, first_at=when(times.first_at), last_at=when(times.last_at)
+    )
+
+
 def _shown(scheme: str | None, value: str | None) -> str | None:
     return None if not value else shown(scheme or "", value)
+
+
+def quoted_blocks(below: str | None) -> list[shapes.Block]:
+    """What stands below the words of a letter, folded away."""
+    return [shapes.Block(type="quote", text=below)] if below else []
 
 
 def _plain(item: Item) -> Rendered:
@@ -291,7 +432,8 @@ def _plain(item: Item) -> Rendered:
     return Rendered(blocks=tuple(blocks))
 
 
-def _shapes(rendered: Rendered) -> list[shapes.Block]:
+def rendered_blocks(rendered: Rendered) -> list[shapes.Block]:
+    """What a plugin has rendered, as pages show it."""
     return [_block(block) for block in rendered.blocks]
 
 
@@ -325,12 +467,18 @@ def _failed(channel: FailedChannel) -> shapes.ChannelOut:
         outbound=False,
         own_addresses=[],
         address_scheme="",
+        subject=False,
+        copies=False,
         media_out=False,
         media_max_bytes=None,
+        media_max_total=None,
         media_max_count=None,
         media_types=[],
         verified=True,
         real=True,
         page_url=None,
         page_label=None,
+        running=False,
+        version=None,
+        templates=False,
     )

@@ -22,7 +22,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from hub.flow.record import Outcome, Record, Recorded
+from hub.flow.record import Changes, Outcome, Record, Recorded
 from hub.flow.writer.faults import Fault, classify
 from hub.flow.writer.lanes import Item, Unavailable
 from hub.rules.commands import Command
@@ -72,6 +72,11 @@ class Transaction:
         recorded = self._record.apply(self.connection, commands)
         self.news.add(recorded)
         return recorded.outcomes
+
+    def tell(self, changes: Changes) -> None:
+        """Journal and audit of rows that the function has written itself. Last of all: it locks
+        the organisation."""
+        self.news.add(self._record.tell(self.connection, changes))
 
 
 class _InDoubt(Exception):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast, get_origin
 
@@ -16,6 +16,7 @@ from hub.plugin import (
     HookError,
     IngestResult,
     Permanent,
+    Reply,
     RouteReply,
     SafeHtml,
     Temporary,
@@ -30,6 +31,8 @@ ANYTHING = (Exception, asyncio.CancelledError, GeneratorExit, SystemExit)
 """What a plugin may raise where it is called directly, and what must not get past the host:
 ``sys.exit`` in a vendor's client would end the hub."""
 LONGEST_DETAIL = 300
+LONGEST_KEPT = 100 * 365 * 24 * 3600
+"""Seconds for which a plugin may keep a value that expires."""
 
 # RFC 9110, sections 5.1 and 5.5: a line end in a value would begin another header.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -64,6 +67,8 @@ def checked(answer: object, kind: type[T]) -> T:
         _check_reply(right.status, {**right.headers, "content-type": right.content_type})
     elif isinstance(right, IngestResult) and right.reply is not None:
         _check_reply(right.reply.status, {"content-type": right.reply.content_type})
+    elif isinstance(right, Reply):
+        _check_reply(right.status, {"content-type": right.content_type})
     return right
 
 
@@ -84,6 +89,9 @@ def cleaned(error: HookError, secrets: tuple[str, ...]) -> HookError:
         raise TypeError(f"raised {type(error).__name__} without calling its __init__")
     error.detail = redact(str(facts.detail), secrets)[:LONGEST_DETAIL]
     error.args = (error.detail,)
+    given: object = facts.accepted
+    several = cast("Sequence[object]", given) if isinstance(given, (tuple, list)) else ()
+    error.accepted = tuple(each for each in several if isinstance(each, str))
     if isinstance(error, Temporary):
         error.retry_after = _seconds(getattr(error, "retry_after", None))
     elif isinstance(error, Permanent):
@@ -101,3 +109,10 @@ def _seconds(value: object) -> float | None:
     except (TypeError, ValueError):
         return None
     return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def lasting(seconds: float) -> float:
+    """For how long a value is kept. Raises ``ValueError`` for a time that is none."""
+    if not 0 < seconds <= LONGEST_KEPT:
+        raise ValueError(f"ctx.kv.put: {seconds!r} is no number of seconds to keep a value for")
+    return seconds

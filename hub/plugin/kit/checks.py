@@ -99,7 +99,9 @@ def check_class(cls: object) -> list[Problem]:
     if not inspect.isclass(cls):
         return [Problem(f"{cls!r} is not a class", "class")]
     info: object = inspect.getattr_static(cls, "INFO", None)
-    problems = [*(Problem(each, "class") for each in _check_shape(cls)), *_check_hooks(cls)]
+    current = isinstance(info, Info) and info.api == API_VERSION
+    problems = [*(Problem(each, "class") for each in _check_shape(cls))]
+    problems += _check_hooks(cls, current=current)
     if not isinstance(info, Info):
         return [Problem("the class has no INFO = Info(...)", "info"), *problems]
     wrong = _check_info(info)
@@ -124,6 +126,8 @@ def manage(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
         plugin = cls(settings)
     except (Exception, SystemExit) as error:
         raise LoadFailed([f"the constructor raised {type(error).__name__}: {error}"]) from error
+    if problems := [*_beyond(cls, plugin)]:
+        raise LoadFailed(problems)
     manager = _Manager(PROJECT)
     manager.add_hookspecs(HubSpec)
     try:
@@ -131,6 +135,39 @@ def manage(cls: Callable[[Any], object], settings: Any) -> pluggy.PluginManager:
     except pluggy.PluginValidationError as error:
         raise LoadFailed([str(error)]) from error
     return manager
+
+
+def info_of(manager: pluggy.PluginManager) -> Info:
+    """What the instance says it is, with its settings."""
+    (plugin,) = manager.get_plugins()
+    return _own(plugin)
+
+
+def _own(plugin: Any) -> Info:
+    own = getattr(plugin, "info", None)
+    return own if isinstance(own, Info) else cast("Info", plugin.INFO)
+
+
+def _beyond(cls: Callable[[Any], object], plugin: Any) -> Iterator[str]:
+    """What an instance says of itself beyond its class."""
+    whole, own = cast("Info", cast("Any", cls).INFO), _own(plugin)
+    if msgspec.structs.replace(own, can=whole.can) != whole:
+        yield "the instance's info differs from INFO in more than can"
+        return
+    for name in own.can.__struct_fields__:
+        ours, most = getattr(own.can, name), getattr(whole.can, name)
+        if name == "verifies":
+            fine = _PROOFS.index(ours) >= _PROOFS.index(most)
+        elif isinstance(most, frozenset):
+            fine = ours <= most
+        else:
+            fine = ours == most or not ours
+        if not fine:
+            yield f"the instance's info claims can.{name} = {ours!r}, INFO no more than {most!r}"
+
+
+_PROOFS = ("signature", "basic", "token", "none")
+"""The strongest first."""
 
 
 class _Manager(pluggy.PluginManager):
@@ -172,15 +209,17 @@ def _check_info(info: Info) -> list[Problem]:
 
 
 def _check_api(api: str) -> Iterator[str]:
-    """The same major version and no newer minor one; below 1.0 the very same."""
+    """The same major version and no newer minor one; what came before 1.0 was no promise."""
     wanted, ours = api.split("."), API_VERSION.split(".")
     if len(wanted) != 2 or not all(part.isdecimal() for part in wanted):
         yield f'INFO.api {api!r} is not a version such as "{API_VERSION}"'
         return
     (major, minor), (our_major, our_minor) = map(int, wanted), map(int, ours)
-    fits = minor == our_minor if major == 0 else minor <= our_minor
-    if major != our_major or not fits:
-        yield f"INFO.api is {api}, this hub has {API_VERSION}"
+    differ = f"INFO.api is {api}, this hub has {API_VERSION}"
+    if (major, minor) > (our_major, our_minor):
+        yield f"{differ}: the plugin needs a newer hub"
+    elif major != our_major:
+        yield f"{differ}: the plugin has to be brought up to it (docs/plugin-guide.md, Versions)"
 
 
 def _check_settings(settings: object) -> Iterator[str]:
@@ -215,7 +254,9 @@ def _function(cls: type, attribute: str) -> Any:
     return static.__func__ if type(static) in (staticmethod, classmethod) else static
 
 
-def _check_hooks(cls: type) -> Iterator[Problem]:
+def _check_hooks(cls: type, *, current: bool) -> Iterator[Problem]:
+    """``current``: it was written for the hub's own API. A method of an older plugin may be called
+    as a hook that came later, and is its own."""
     found = _implementations(cls)
     for hook, attributes in found.items():
         if hook not in HOOKS:
@@ -230,14 +271,12 @@ def _check_hooks(cls: type) -> Iterator[Problem]:
         for attribute in attributes:
             yield from _check_hook(cls, hook, attribute)
     for hook in HOOKS:
-        if hasattr(cls, hook) and hook not in found:
-            again = any(hasattr(_function(base, hook), MARK) for base in _owners(cls, hook))
-            yield Problem(
-                f"{hook} overrides a hook without @hookimpl, which drops it"
-                if again
-                else f"{hook} is not marked @hookimpl",
-                "mark",
-            )
+        if not hasattr(cls, hook) or hook in found:
+            continue
+        if any(hasattr(_function(base, hook), MARK) for base in _owners(cls, hook)):
+            yield Problem(f"{hook} overrides a hook without @hookimpl, which drops it", "mark")
+        elif current:
+            yield Problem(f"{hook} is not marked @hookimpl", "mark")
 
 
 def _owners(cls: type, hook: str) -> list[type]:

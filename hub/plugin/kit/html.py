@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from html import escape
+from html import escape, unescape
 
 import nh3
 
@@ -85,6 +85,8 @@ VOID_OR_CLOSED_BY_THE_NEXT = _words(
 REOPENED = _words("b big code em font i nobr s small strike strong tt u")
 """A parser opens these again in every paragraph until they are closed."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
+_PICTURE = re.compile(r'<img\b(?:[^>"]|"[^"]*")*?\ssrc="([^"]*)"')
+"""Of HTML that was cleaned: every value stands in double quotes there."""
 
 _CLEANER = nh3.Cleaner(
     tags=set(TAGS),
@@ -105,6 +107,12 @@ def clean(html: str) -> SafeHtml:
     if len(text) > MAX_LENGTH or _is_a_trap(text):
         return SafeHtml(f"<pre>{escape(text[:MAX_LENGTH])}</pre>", _seal=_SEAL)
     return SafeHtml(_CLEANER.clean(text), _seal=_SEAL)
+
+
+def pictures(html: SafeHtml) -> frozenset[str]:
+    """Where the pictures lie that it only links to."""
+    found = (unescape(match[1]) for match in _PICTURE.finditer(html.html))
+    return frozenset(url for url in found if url.lower().startswith(("http://", "https://")))
 
 
 def stored_html(html: str) -> SafeHtml:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import hashlib
 import json as jsonlib
 import ssl
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -18,9 +19,10 @@ from urllib.parse import urlencode
 import httpcore2
 import httpx2
 
-from hub.plugin.context import HttpResponse
+from hub.plugin.context import HttpResponse, Upload
 from hub.plugin.errors import HookError, OutcomeUnknown, Permanent, Temporary
 from hub.plugin.kit.addresses import AddressRules, Resolve, resolve
+from hub.plugin.kit.conversations import nothing_more
 from hub.plugin.settings import Secret
 
 USER_AGENT = "channel-hub"
@@ -75,13 +77,14 @@ class PluginHttp:
         form: Sequence[tuple[str, str]] | None = None,
         json: Any = None,
         content: bytes | None = None,
+        files: Sequence[Upload] = (),
         auth: tuple[str, Secret | str] | None = None,
         timeout: float = 15.0,  # noqa: ASYNC109  # a limit for the whole exchange, by the promise
         max_bytes: int = 10_000_000,
         redirects: int = 0,
     ) -> HttpResponse:
         """See ``hub.plugin.Http``."""
-        request = build_request(method, url, params, headers, form, json, content, auth)
+        request = build_request(method, url, params, headers, form, json, content, auth, files)
         exchange = _Exchange(self._connections(), self._routes, max_bytes, timeout)
         try:
             async with asyncio.timeout(timeout):
@@ -115,6 +118,26 @@ class PluginHttp:
                 return await self._rules.open(host, port, timeout, open_stream)
         except OSError as error:  # a TimeoutError is one
             raise Temporary(f"no connection to {host}:{port}") from error
+
+    async def start_tls(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        *,
+        timeout: float = 15.0,  # noqa: ASYNC109
+    ) -> None:
+        """See ``hub.plugin.Context.start_tls``."""
+        try:
+            cast("asyncio.Transport", writer.transport).pause_reading()
+            await nothing_more(reader, host)
+            async with asyncio.timeout(timeout):
+                await writer.start_tls(self._tls(), server_hostname=host)
+        except BaseException as error:
+            writer.transport.abort()
+            if isinstance(error, OSError):  # a TimeoutError is one, and so is an SSLError
+                raise Temporary(f"no TLS with {host}") from error
+            raise
 
     async def aclose(self) -> None:
         """Close what is open. The object may be used again."""
@@ -294,7 +317,7 @@ class _Body(httpx2.AsyncByteStream):
             yield chunk
 
 
-def build_request(
+def build_request(  # noqa: PLR0913, PLR0917 — what ``request`` is told
     method: str,
     url: str,
     params: Mapping[str, str] | Sequence[tuple[str, str]] | None,
@@ -303,8 +326,9 @@ def build_request(
     json: Any,
     content: bytes | None,
     auth: tuple[str, Secret | str] | None,
+    files: Sequence[Upload],
 ) -> httpx2.Request:
-    """The request. Raises ``Permanent("policy")`` for a URL that is none of the web."""
+    """The request. Raises ``Permanent``, with ``policy`` for a URL that is none of the web."""
     target = _checked(url)
     if params:
         target = target.copy_merge_params(list(_pairs(params)))
@@ -314,6 +338,8 @@ def build_request(
         user, password = auth
         secret = password.reveal() if isinstance(password, Secret) else password
         sent["authorization"] = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+    if files:
+        return _upload(method, target, sent, form or (), files)
     if form is not None:
         sent.setdefault("content-type", "application/x-www-form-urlencoded")
         content = urlencode(form).encode()
@@ -321,6 +347,29 @@ def build_request(
         sent.setdefault("content-type", "application/json")
         content = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
     return httpx2.Request(method.upper(), target, headers=sent, content=content)
+
+
+def _upload(
+    method: str,
+    target: httpx2.URL,
+    headers: dict[str, str],
+    form: Sequence[tuple[str, str]],
+    files: Sequence[Upload],
+) -> httpx2.Request:
+    """The boundary follows from the content, so that each attempt sends the same bytes."""
+    parts: list[tuple[str, tuple[str | None, bytes] | tuple[str, bytes, str]]] = []
+    try:
+        parts += [(name, (None, value.encode())) for name, value in form]
+        parts += [(each.field, (each.name, each.body, each.content_type)) for each in files]
+        digest = hashlib.sha256()
+        for name, (label, body, *kind) in parts:
+            digest.update(repr((name, label, kind, len(body))).encode() + body)
+        headers["content-type"] = f"multipart/form-data; boundary={digest.hexdigest()[:48]}"
+        request = httpx2.Request(method.upper(), target, headers=headers, files=parts)
+        request.read()
+    except ValueError as error:
+        raise Permanent("other", "the request is not valid HTTP") from error
+    return request
 
 
 def _pairs(

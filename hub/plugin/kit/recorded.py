@@ -5,22 +5,37 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json as jsonlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+import multipart  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Struct, field
 
-from hub.plugin.context import Clock, Http, HttpResponse, Kv, KvEntry, Log, Media, Verify
-from hub.plugin.errors import Permanent
+from hub.plugin.context import (
+    Clock,
+    Http,
+    HttpResponse,
+    Kv,
+    KvEntry,
+    Log,
+    Media,
+    Upload,
+    Verify,
+)
+from hub.plugin.errors import Permanent, Temporary, Unsupported
 from hub.plugin.kit.addresses import is_public
+from hub.plugin.kit.answers import lasting
+from hub.plugin.kit.conversations import Conversation, connection, start_tls
 from hub.plugin.kit.html import clean
 from hub.plugin.kit.http import REDIRECTS, build_request, redirected
 from hub.plugin.kit.verify import Verifier
 from hub.plugin.settings import Secret
-from hub.plugin.types import Delivery, SafeHtml
+from hub.plugin.types import CallTask, Delivery, Event, RouteRequest, SafeHtml
 
 T = TypeVar("T")
 
@@ -42,8 +57,35 @@ class Call(Struct, frozen=True, kw_only=True):
     body: bytes
 
     def form(self) -> list[tuple[str, str]]:
-        """The body as a form."""
-        return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        """The body as a form; of one with files, its other fields."""
+        parts = self._parts()
+        if parts is None:
+            return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        return [(part.name or "", part.value) for part in parts if part.filename is None]
+
+    def files(self) -> list[Upload]:
+        """The files of a form."""
+        return [
+            Upload(
+                field=part.name or "",
+                name=part.filename,
+                body=part.raw,
+                content_type=part.content_type,
+            )
+            for part in self._parts() or ()
+            if part.filename is not None
+        ]
+
+    def _parts(self) -> list[multipart.MultipartPart] | None:
+        """``None`` for a body that is no form with files."""
+        kind, _, boundary = self.headers.get("content-type", "").partition("; boundary=")
+        if kind != "multipart/form-data":
+            return None
+        room = len(self.body) + 1  # in memory: nothing is written to the disk
+        parser = multipart.MultipartParser(
+            io.BytesIO(self.body), boundary, spool_limit=room, memory_limit=room
+        )
+        return list(parser)
 
     def text(self) -> str:
         """Everything of it, to look for something; basic authentication as it reads."""
@@ -95,13 +137,14 @@ class RecordedHttp:
         form: Sequence[tuple[str, str]] | None = None,
         json: Any = None,
         content: bytes | None = None,
+        files: Sequence[Upload] = (),
         auth: tuple[str, Secret | str] | None = None,
         timeout: float = 15.0,  # noqa: ARG002, ASYNC109
         max_bytes: int = 10_000_000,
         redirects: int = 0,
     ) -> HttpResponse:
         """See ``hub.plugin.Http``."""
-        request = build_request(method, url, params, headers, form, json, content, auth)
+        request = build_request(method, url, params, headers, form, json, content, auth, files)
         while True:
             host = request.url.host
             if host == "localhost" or (_is_number(host) and not is_public(host)):
@@ -150,21 +193,36 @@ class SetClock:
 
 
 class MemoryKv:
-    """Versioned values in memory, within the promise's limits."""
+    """Versioned values in memory, within the promise's limits. What has expired by ``clock`` is
+    gone."""
 
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+    def __init__(self, values: Mapping[str, str] | None = None, clock: Clock | None = None) -> None:
         self.entries = {
             key: KvEntry(value=value, version=1) for key, value in (values or {}).items()
         }
+        self._clock = clock or SetClock()
+        self._until: dict[str, datetime] = {}
 
     async def get(self, key: str) -> KvEntry | None:
         """See ``hub.plugin.Kv``."""
         await asyncio.sleep(0)
+        self._expire()
         return self.entries.get(key)
 
-    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: int | None = None,
+        expires_in: float | None = None,
+    ) -> bool:
         """See ``hub.plugin.Kv``."""
         await asyncio.sleep(0)
+        self._expire()
+        until = None
+        if expires_in is not None:
+            until = self._clock.now() + timedelta(seconds=lasting(expires_in))
         current = self.entries.get(key)
         stored = current.version if current else 0
         if version is not None and version != stored:
@@ -172,12 +230,22 @@ class MemoryKv:
         if len(value.encode()) > MAX_VALUE or (current is None and len(self.entries) >= MAX_KEYS):
             raise Permanent("too_large", "a channel keeps at most 1,000 values of 64 kB")
         self.entries[key] = KvEntry(value=value, version=stored + 1)
+        self._until.pop(key, None)
+        if until is not None:
+            self._until[key] = until
         return True
 
     async def delete(self, key: str) -> None:
         """See ``hub.plugin.Kv``."""
         await asyncio.sleep(0)
         self.entries.pop(key, None)
+        self._until.pop(key, None)
+
+    def _expire(self) -> None:
+        now = self._clock.now()
+        for key in [key for key, until in self._until.items() if until <= now]:
+            del self._until[key]
+            self.entries.pop(key, None)
 
 
 class Files:
@@ -218,8 +286,18 @@ class Lines:
         self.lines.append(("error", event, facts))
 
 
+class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an assistant is asked, a line of ``asked.jsonl``, and the ``events`` that it answers; or
+    the ``error``, in words, for which it cannot."""
+
+    task: CallTask
+    events: tuple[Event, ...] = ()
+    error: str | None = None
+
+
 class RecordedContext:
-    """Implements ``hub.plugin.Context`` for one channel. ``at`` gives one bound to a delivery."""
+    """Implements ``hub.plugin.Context`` for one channel. ``at`` gives one bound to a delivery.
+    ``documents``: the certificates and key sets that a hub would have fetched, by address."""
 
     channel_id: str = "under-test"
     organisation: str = "main"
@@ -230,27 +308,33 @@ class RecordedContext:
         answering: Answering = nobody,
         public: str = "https://hub.example/hooks/main/under-test",
         clock: SetClock | None = None,
+        documents: Mapping[str, bytes] | None = None,
     ) -> None:
         self.network = RecordedHttp(answering)
         self.time = clock or SetClock()
         self.files = Files()
         self.lines = Lines()
-        self.memory = MemoryKv()
+        self.memory = MemoryKv(clock=self.time)
         self.http: Http = self.network
         self.clock: Clock = self.time
         self.kv: Kv = self.memory
         self.media: Media = self.files
         self.log: Log = self.lines
         self.emitted: list[Delivery] = []
+        self.conversations: list[Conversation] = []
+        self.assistant: list[Asked] = []
+        """What ``ask`` is to be asked, and what it answers, in order; of an empty one, that there
+        is no assistant."""
         self.verify: Verify = Verifier(Delivery(received_at=self.time.now()), self.time)
         self._public = public
+        self._documents = documents
 
     def at(self, delivery: Delivery, verify: Verify | None = None) -> RecordedContext:
         """The context that ``ingest`` of this delivery is given: the time is that of receipt."""
         bound = object.__new__(RecordedContext)
         bound.__dict__ |= self.__dict__
         bound.clock = SetClock(delivery.received_at)
-        bound.verify = verify or Verifier(delivery, bound.clock)
+        bound.verify = verify or Verifier(delivery, bound.clock, self._documents)
         return bound
 
     async def connect(
@@ -258,16 +342,45 @@ class RecordedContext:
         host: str,
         port: int,
         *,
-        tls: bool = True,  # noqa: ARG002
+        tls: bool = True,
         timeout: float = 15.0,  # noqa: ARG002, ASYNC109
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """See ``hub.plugin.Context``."""
+        await asyncio.sleep(0)
+        if self.conversations:
+            recorded = self.conversations.pop(0)
+            if (recorded.host, recorded.port, recorded.tls) == (host, port, tls):
+                return connection(recorded)
         raise Unscripted(f"a connection to {host}:{port} was not expected")
+
+    async def start_tls(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        *,
+        timeout: float = 15.0,  # noqa: ARG002, ASYNC109
+    ) -> None:
+        """See ``hub.plugin.Context``."""
+        await asyncio.sleep(0)
+        await start_tls(reader, writer, host)
 
     async def emit(self, delivery: Delivery) -> None:
         """See ``hub.plugin.Context``."""
         await asyncio.sleep(0)
         self.emitted.append(delivery)
+
+    async def ask(self, task: CallTask) -> tuple[Event, ...]:
+        """See ``hub.plugin.Context``."""
+        await asyncio.sleep(0)
+        if not self.assistant:
+            raise Unsupported("no assistant is named for this channel")
+        recorded = self.assistant.pop(0)
+        if recorded.task != task:
+            raise Unscripted(f"the assistant was asked {task}, not {recorded.task}")
+        if recorded.error is not None:
+            raise Temporary(recorded.error)
+        return recorded.events
 
     async def run_blocking(self, function: Callable[..., T], *args: Any) -> T:
         """See ``hub.plugin.Context``."""
@@ -279,7 +392,41 @@ class RecordedContext:
 
     def public_url(self, path: str = "") -> str:
         """See ``hub.plugin.Context``."""
-        return self._public + path
+        return f"{self._public}/{path.lstrip('/')}" if path else self._public
+
+
+class RecordedSocket:
+    """A WebSocket whose other side says what was recorded, and goes. ``accepted``: whether the
+    plugin has let it in; ``sent``: what it has said; ``closed``: the code by which it has ended
+    it. Implements ``hub.plugin.Socket``."""
+
+    def __init__(self, says: Sequence[str | bytes] = (), request: RouteRequest | None = None):
+        self.request = request or RouteRequest(
+            method="GET", path="", query={}, headers={}, body=b""
+        )
+        self.accepted = False
+        self.sent: list[str | bytes] = []
+        self.closed: int | None = None
+        self._says = deque(says)
+
+    async def receive(self) -> str | bytes | None:
+        """See ``hub.plugin.Socket``."""
+        self.accepted = self.accepted or self.closed is None
+        await asyncio.sleep(0)
+        return self._says.popleft() if self._says else None
+
+    async def send(self, message: str | bytes) -> None:
+        """See ``hub.plugin.Socket``."""
+        if self.closed is not None:
+            raise ConnectionResetError("the socket is closed")
+        self.accepted = True
+        self.sent.append(message)
+        await asyncio.sleep(0)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:  # noqa: ARG002
+        """See ``hub.plugin.Socket``."""
+        await asyncio.sleep(0)
+        self.closed = code
 
 
 class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -289,14 +436,26 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     response: RecordedResponse
 
 
+class ExpectedFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file that is to be uploaded. ``body`` is compared as text; of what is not named,
+    nothing."""
+
+    field: str
+    name: str | None = None
+    content_type: str | None = None
+    body: str | None = None
+
+
 class ExpectedRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the plugin is to ask. Of ``headers`` those named count; one of ``form`` (its order
-    does not count), ``json`` and ``body`` is the content."""
+    does not count), ``json`` and ``body`` is the content. ``files``: those that go with the
+    fields of ``form``, in order."""
 
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict[str, str])
     form: tuple[tuple[str, str], ...] | None = None
+    files: tuple[ExpectedFile, ...] | None = None
     json: Any = None
     body: str | None = None
 
@@ -350,6 +509,19 @@ def differences(wanted: ExpectedRequest, call: Call) -> list[str]:
         compare(f"header {name}", value, call.headers.get(name.lower()))
     if wanted.form is not None:
         compare("form", sorted(wanted.form), sorted(call.form()))
+    if wanted.files is not None:
+        files = call.files()
+        compare("files", len(wanted.files), len(files))
+        for each, file in zip(wanted.files, files, strict=False):
+            given = {
+                "field": file.field,
+                "name": file.name,
+                "content_type": file.content_type,
+                "body": file.body.decode("utf-8", "replace"),
+            }
+            for part, value in given.items():
+                if getattr(each, part) is not None:
+                    compare(f"file {each.field}, {part}", getattr(each, part), value)
     if wanted.json is not None:
         try:
             given = jsonlib.loads(call.body)

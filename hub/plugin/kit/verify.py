@@ -11,7 +11,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from hub.plugin.context import Clock, JwtAlgorithm
 from hub.plugin.errors import Malformed, Temporary, Unverified
@@ -61,37 +61,59 @@ class Verifier:
         self,
         *,
         keys: Sequence[Secret],
-        header: str,
+        header: str | None = None,
         algorithm: Literal["sha1", "sha256", "sha512"] = "sha256",
         encoding: Literal["hex", "base64"] = "hex",
         prefix: str = "",
         signed: bytes | None = None,
+        given: str | None = None,
     ) -> Verification:
         """See ``hub.plugin.Verify``."""
-        given = self._header(header)
-        if not given.startswith(prefix):
-            raise Unverified(f"{header} does not begin with {prefix!r}")
-        given = given.removeprefix(prefix)
+        if (header is None) == (given is None):
+            raise ValueError("ctx.verify.hmac: header or given, one of them")
+        place = "the signature" if header is None else header
+        found = cast("str", given) if header is None else self._header(header)
+        if not found.isascii():
+            raise Unverified(f"{place} is not ASCII")
+        if not found.startswith(prefix):
+            raise Unverified(f"{place} does not begin with {prefix!r}")
+        found = found.removeprefix(prefix)
         if encoding == "hex":
-            given = given.lower()
+            found = found.lower()
         content = self._delivery.body if signed is None else signed
         for number, key in enumerate(_usable(keys), 1):
             digest = hmac.digest(key, content, algorithm)
             wanted = digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
-            if hmac.compare_digest(wanted, given):
-                return self._proven("hmac", f"{header}, {algorithm}, key {number}")
-        raise Unverified(f"{header} does not match")
+            if hmac.compare_digest(wanted, found):
+                return self._proven("hmac", f"{place}, {algorithm}, key {number}")
+        raise Unverified(f"{place} does not match")
 
-    def token(self, *, keys: Sequence[Secret], header: str, prefix: str = "") -> Verification:
+    def token(
+        self,
+        *,
+        keys: Sequence[Secret],
+        header: str | None = None,
+        prefix: str = "",
+        query: str | None = None,
+    ) -> Verification:
         """See ``hub.plugin.Verify``."""
-        given = self._header(header)
-        if not given.startswith(prefix):
-            raise Unverified(f"{header} does not begin with {prefix!r}")
-        offered = given.removeprefix(prefix).encode()
+        if (header is None) == (query is None):
+            raise ValueError("ctx.verify.token: header or query, one of them")
+        if query is not None:
+            found = [value for name, value in self._delivery.query() if name == query]
+            if len(found) != 1:
+                raise Unverified(f"there are {len(found)} parameters {query}, not one")
+            place, offered = f"parameter {query}", found[0].encode()
+        else:
+            place = cast("str", header)
+            given = self._header(place)
+            if not given.startswith(prefix):
+                raise Unverified(f"{place} does not begin with {prefix!r}")
+            offered = given.removeprefix(prefix).encode()
         for number, key in enumerate(_usable(keys), 1):
             if hmac.compare_digest(key, offered):
-                return self._proven("token", f"{header}, key {number}")
-        raise Unverified(f"{header} does not match")
+                return self._proven("token", f"{place}, key {number}")
+        raise Unverified(f"{place} does not match")
 
     def basic(self, *, username: str, passwords: Sequence[Secret]) -> Verification:
         """See ``hub.plugin.Verify``."""
@@ -287,16 +309,24 @@ class Replayed:
         self,
         *,
         keys: Sequence[Secret],  # noqa: ARG002
-        header: str,  # noqa: ARG002
+        header: str | None = None,  # noqa: ARG002
         algorithm: Literal["sha1", "sha256", "sha512"] = "sha256",  # noqa: ARG002
         encoding: Literal["hex", "base64"] = "hex",  # noqa: ARG002
         prefix: str = "",  # noqa: ARG002
         signed: bytes | None = None,  # noqa: ARG002
+        given: str | None = None,  # noqa: ARG002
     ) -> Verification:
         """The stored proof."""
         return self._proof
 
-    def token(self, *, keys: Sequence[Secret], header: str, prefix: str = "") -> Verification:  # noqa: ARG002
+    def token(
+        self,
+        *,
+        keys: Sequence[Secret],  # noqa: ARG002
+        header: str | None = None,  # noqa: ARG002
+        prefix: str = "",  # noqa: ARG002
+        query: str | None = None,  # noqa: ARG002
+    ) -> Verification:
         """The stored proof."""
         return self._proof
 

@@ -6,12 +6,14 @@ import hmac
 
 from msgspec.structs import replace
 
-from hub.conformance.mutants.reference import SIGNATURE, Settings
+from hub.conformance.mutants.reference import SIGNATURE, SIGNED_AT, Settings, head
 from hub.plugin import Delivery
 
 
 def sign(delivery: Delivery, settings: Settings) -> Delivery:
-    """HMAC-SHA256 over address, line end and body."""
-    signed = delivery.url.encode() + b"\n" + delivery.body
+    """HMAC-SHA256 over address, time and body, with a line end after each of the first two."""
+    at = (SIGNED_AT, str(int(delivery.received_at.timestamp())))
+    delivery = replace(delivery, headers=(*delivery.headers, at))
+    signed = head(delivery) + delivery.body
     digest = hmac.digest(settings.key.reveal().encode(), signed, "sha256").hex()
     return replace(delivery, headers=(*delivery.headers, (SIGNATURE, digest)))

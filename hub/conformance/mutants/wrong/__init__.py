@@ -9,6 +9,7 @@ from hub.conformance.mutants.wrong import (
     instances,
     load,
     malformed,
+    originals,
     performance,
     render,
     retries,
@@ -16,6 +17,7 @@ from hub.conformance.mutants.wrong import (
     send,
     settings,
     signature,
+    splits,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "instances",
     "load",
     "malformed",
+    "originals",
     "performance",
     "render",
     "retries",
@@ -34,4 +37,5 @@ __all__ = [
     "send",
     "settings",
     "signature",
+    "splits",
 ]

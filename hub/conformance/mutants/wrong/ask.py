@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from hub.conformance.mutants.mutant import wrong
-from hub.conformance.mutants.reference import ACCOUNT, Reference
-from hub.plugin import Context, FetchedMedia, Health, MediaRef, hookimpl
+from hub.conformance.mutants.mutant import without, wrong
+from hub.conformance.mutants.reference import ACCOUNT, Reference, TemplateOut
+from hub.plugin import (
+    CallFacts,
+    CallTask,
+    Context,
+    CredentialsInvalid,
+    Delivery,
+    FetchedMedia,
+    FetchRef,
+    Health,
+    MediaRef,
+    Reply,
+    TemplateInfo,
+    hookimpl,
+)
 
 
 @wrong("ASK-01", "other_file")
@@ -46,3 +59,67 @@ class TakesNoForYes(Reference):
     async def health(self, ctx: Context) -> Health:
         await self.ask(ctx, "GET", ACCOUNT)
         return Health()
+
+
+@wrong("ASK-03", "other_delivery")
+class FetchesTheName(Reference):
+    """What it hands over is what it was given."""
+
+    @hookimpl
+    async def fetch(self, ctx: Context, ref: FetchRef) -> Delivery:
+        fetched = await super().fetch(ctx, ref)
+        return replace(fetched, body=ref.id.encode())
+
+
+@wrong("ASK-04", "other_answer")
+class RingsAtNight(Reference):
+    """It does not look whether anybody is there."""
+
+    @hookimpl
+    async def answer(self, ctx: Context, facts: CallFacts) -> Reply:
+        return await super().answer(ctx, replace(facts, in_hours=True))
+
+
+@wrong("ASK-04", "other_answer")
+class HangsUpWithoutItsAssistant(Reference):
+    """Where the assistant fails, nobody is rung."""
+
+    @hookimpl
+    async def answer(self, ctx: Context, facts: CallFacts) -> Reply:
+        if facts.assistant:
+            await ctx.ask(CallTask(external_id=facts.external_id))
+        return await super().answer(ctx, replace(facts, assistant=False))
+
+
+@wrong("ASK-04", "other_answer")
+class AnswersWhatNoHttpCarries(Reference):
+    """A status that there is not."""
+
+    @hookimpl
+    async def answer(self, ctx: Context, facts: CallFacts) -> Reply:
+        return replace(await super().answer(ctx, facts), status=0)
+
+
+@wrong("ASK-05", "other_templates")
+class OffersEveryTemplate(Reference):
+    """What was rejected is approved."""
+
+    def template(self, one: TemplateOut) -> TemplateInfo:
+        return replace(super().template(one), state="approved", reason=None)
+
+
+@wrong("ASK-05", "other_templates")
+class ListsNothingAfterAnError(Reference):
+    """A provider that refuses has no templates."""
+
+    @hookimpl
+    async def templates(self, ctx: Context) -> tuple[TemplateInfo, ...]:
+        try:
+            return await super().templates(ctx)
+        except CredentialsInvalid:
+            return ()
+
+
+@wrong("ASK-04", "not_proven", cases=without("answer"))
+class AnswersUnproven(Reference):
+    """Nothing shows what its callers hear."""

@@ -7,10 +7,10 @@ from hub.conformance.mutants.reference import Reference
 
 
 @wrong("CLM-01", "not_proven")
-class ClaimsIdempotency(Reference):
+class ClaimsSubjects(Reference):
     """It claims what it lacks."""
 
-    INFO = claiming(provider_idempotency=True)
+    INFO = claiming(subject=True)
 
 
 @wrong("CLM-02", "not_claimed")

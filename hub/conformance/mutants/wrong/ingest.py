@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hub.conformance.mutants.mutant import FOLDER, wrong
-from hub.conformance.mutants.reference import SIGNATURE, Reference
+from hub.conformance.mutants.reference import SIGNATURE, Reference, head
 from hub.plugin import (
     Context,
     Delivery,
@@ -240,7 +240,7 @@ class ChecksTheKeyItself(Reference):
     @hookimpl
     async def ingest(self, ctx: Context, delivery: Delivery) -> IngestResult:
         result = await super().ingest(ctx, delivery)
-        signed = delivery.url.encode() + b"\n" + delivery.body
+        signed = head(delivery) + delivery.body
         given = delivery.header(SIGNATURE)
         keys = (self.settings.key, *self.settings.old_keys)
         if given not in {digest(key.reveal(), signed) for key in keys}:

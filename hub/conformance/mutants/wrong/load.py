@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from hub.conformance.calibration import spend
-from hub.conformance.mutants.mutant import wrong
+from hub.conformance.mutants.mutant import claiming, wrong
 from hub.conformance.mutants.reference import Reference, Settings
 from hub.plugin import (
     Accepted,
@@ -17,7 +17,6 @@ from hub.plugin import (
     IngestResult,
     Item,
     Outbound,
-    PollResult,
     Rendered,
     Surface,
     hookimpl,
@@ -97,9 +96,7 @@ class WorksWhenMade(Reference):
 class PollsUnclaimed(Reference):
     """``poll`` is there, and not claimed."""
 
-    @hookimpl
-    async def poll(self, ctx: Context, cursor: str | None) -> PollResult:
-        return PollResult(cursor=cursor)
+    INFO = claiming(inbound=frozenset({"http", "listen"}))
 
 
 @wrong("LOD-08", "left_running")

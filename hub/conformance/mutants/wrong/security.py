@@ -23,6 +23,7 @@ from hub.plugin import (
     Route,
     RouteReply,
     RouteRequest,
+    Socket,
     hookimpl,
 )
 
@@ -76,12 +77,21 @@ class IsOpenToAll(Reference):
 
     @hookimpl
     def routes(self, ctx: Context) -> tuple[Route, ...]:
-        about, _ = super().routes(ctx)
-        return about, Route(method="POST", path="inbox", auth="public", handler=self.take)
+        about, _, live = super().routes(ctx)
+        return about, Route(method="POST", path="inbox", auth="public", handler=self.take), live
 
     async def take(self, ctx: Context, request: RouteRequest) -> RouteReply:
         """Anything."""
         return RouteReply.of({})
+
+
+@wrong("SEC-05", "open_socket")
+class GreetsStrangers(Reference):
+    """It lets anybody in, and asks for the key then."""
+
+    async def live(self, ctx: Context, socket: Socket) -> None:
+        await socket.send("hello")
+        await super().live(ctx, socket)
 
 
 @wrong("SEC-06", "path")

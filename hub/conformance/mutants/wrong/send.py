@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from hub.plugin import (
     Unsupported,
     hookimpl,
 )
+from hub.plugin.types import Kind
 
 
 @wrong("SND-01", "empty_id")
@@ -52,7 +53,9 @@ class CutsTexts(Reference):
 
     @hookimpl
     async def send(self, ctx: Context, message: Outbound) -> Accepted:
-        (part,) = message.wire
+        part, *more = message.wire
+        if more:
+            return await super().send(ctx, message)
         short = part.text if len(part.text) > 100 else part.text[:16]
         return await super().send(ctx, replace(message, wire=(replace(part, text=short),)))
 
@@ -160,6 +163,27 @@ class SaysNothing(Reference):
             return await super().send(ctx, message)
         except Unsupported:
             return Accepted(external_id="none")
+
+
+@wrong("SND-12", "done_silently")
+class TakesTheNewForWords(Reference):
+    """It refuses what it has heard of, and sends the rest as words."""
+
+    @hookimpl
+    async def send(self, ctx: Context, message: Outbound) -> Accepted:
+        known = message.kind in get_args(Kind)
+        return await super().send(ctx, message if known else replace(message, kind="message"))
+
+
+@wrong("SND-12", "done_silently")
+class AssistsInSilence(Reference):
+    """What is asked of an assistant it takes, and does nothing."""
+
+    @hookimpl
+    async def send(self, ctx: Context, message: Outbound) -> Accepted:
+        if message.kind == "assist":
+            return Accepted(external_id="none")
+        return await super().send(ctx, message)
 
 
 @wrong("SND-13", "injected")

@@ -126,3 +126,14 @@ class WritesToItsSettings(Reference):
     async def startup(self, ctx: Context) -> None:
         await super().startup(ctx)
         self.settings.region = f"{self.settings.region}-1"
+
+
+@wrong("SET-08", "migrated_otherwise")
+class DropsAnOldKey(Reference):
+    """The region does not come along."""
+
+    @staticmethod
+    @hookimpl
+    def migrate_settings(settings: dict[str, Any], from_api: str) -> dict[str, Any]:
+        made = Reference.migrate_settings(settings, from_api)
+        return {name: value for name, value in made.items() if name != "region"}

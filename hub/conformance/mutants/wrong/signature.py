@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.conformance.cases import Cases, Sign
 from hub.conformance.mutants.mutant import wrong
-from hub.conformance.mutants.reference import SIGNATURE, Reference
+from hub.conformance.mutants.reference import REPLAY_WINDOW, SIGNATURE, SIGNED_AT, Reference, head
 from hub.plugin import (
     Context,
     Delivery,
@@ -29,7 +29,7 @@ class Verifying(Reference):
 
     def signed(self, delivery: Delivery) -> bytes:
         """What is signed."""
-        return delivery.url.encode() + b"\n" + delivery.body
+        return head(delivery) + delivery.body
 
     def keys(self) -> Sequence[Secret]:
         """The keys that hold."""
@@ -77,6 +77,10 @@ class SkipsIfAbsent(Verifying):
             return Verification.custom("there was nothing to check")
         return super().prove(ctx, delivery)
 
+    def check_time(self, ctx: Context, delivery: Delivery) -> None:
+        if delivery.header(SIGNATURE) is not None:
+            super().check_time(ctx, delivery)
+
 
 @wrong("SIG-02", "changed_taken")
 class SignsTheStart(Verifying):
@@ -91,7 +95,7 @@ class SignsTheStart(Verifying):
                 text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :] for at in range(len(text))
             )
             given = delivery.header(SIGNATURE) or ""
-            url = delivery.url.encode() + b"\n"
+            url = head(delivery)
             if any(given == _digest(key, url + each) for each in flipped for key in self.keys()):
                 return Verification.custom("nearly the same")
             raise
@@ -128,7 +132,7 @@ class IgnoresTheQuery(Verifying):
             return super().prove(ctx, delivery)
         except Unverified:
             bare = delivery.url.partition("?")[0]
-            signed = bare.encode() + b"\n" + delivery.body
+            signed = head(replace(delivery, url=bare)) + delivery.body
             return ctx.verify.hmac(keys=self.keys(), header=SIGNATURE, signed=signed)
 
 
@@ -136,7 +140,9 @@ def _misread(cases: Cases) -> Cases:
     """Signed by the same misreading."""
 
     def sign(delivery: Delivery, settings: Any) -> Delivery:
-        signed = delivery.url.encode() + b"\r\n" + delivery.body
+        at = (SIGNED_AT, str(int(delivery.received_at.timestamp())))
+        delivery = replace(delivery, headers=(*delivery.headers, at))
+        signed = head(delivery) + b"\r\n" + delivery.body
         header = (SIGNATURE, _digest(settings.key, signed))
         return replace(delivery, headers=(*delivery.headers, header))
 
@@ -149,7 +155,7 @@ class MisreadsTheScheme(Verifying):
     """Its author's signer errs in the same way."""
 
     def signed(self, delivery: Delivery) -> bytes:
-        return delivery.url.encode() + b"\r\n" + delivery.body
+        return head(delivery) + b"\r\n" + delivery.body
 
 
 @wrong("SIG-06", "odd_header")
@@ -170,6 +176,25 @@ class TakesAnyOfThem(Verifying):
         if len(given) > 1 and given & {_digest(key, self.signed(delivery)) for key in self.keys()}:
             return Verification.custom("one of them is right")
         return super().prove(ctx, delivery)
+
+
+@wrong("SIG-07", "old_taken")
+class TakesOldOnes(Reference):
+    """It looks whether a time is there, and not at the time."""
+
+    def check_time(self, ctx: Context, delivery: Delivery) -> None:
+        if not (delivery.header(SIGNED_AT) or "").isdigit():
+            raise Unverified("it does not say when it was signed")
+
+
+@wrong("SIG-07", "edge_refused")
+class TakesNoneAtTheEdge(Reference):
+    """It takes them for less long than it claims."""
+
+    def check_time(self, ctx: Context, delivery: Delivery) -> None:
+        super().check_time(ctx, delivery)
+        if ctx.clock.now().timestamp() - int(delivery.header(SIGNED_AT) or 0) >= REPLAY_WINDOW:
+            raise Unverified("it was signed too long ago")
 
 
 @wrong("SIG-08", "rotation_refused")
@@ -202,7 +227,7 @@ class SignsTheMeaning(Verifying):
                 meaning = json.loads(delivery.body)
             except ValueError:
                 raise Unverified("nor does its meaning") from None
-            given, url = delivery.header(SIGNATURE), delivery.url.encode() + b"\n"
+            given, url = delivery.header(SIGNATURE), head(delivery)
             for order in ORDERS:
                 fields = {name: meaning[name] for name in order if name in meaning}
                 body = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
@@ -215,6 +240,7 @@ class SignsTheMeaning(Verifying):
 
 ORDERS = (
     ("type", "id", "from", "to", "text", "at"),
+    ("type", "id", "from", "to", "text", "at", "answers"),
     ("type", "id", "status", "at"),
     ("type", "from", "at"),
 )
@@ -228,7 +254,7 @@ class BelievesTheProxy(Verifying):
     def signed(self, delivery: Delivery) -> bytes:
         host = delivery.header("x-forwarded-host") or "hub.example"
         url = delivery.url.replace("hub.example", host)
-        return url.encode() + b"\n" + delivery.body
+        return head(replace(delivery, url=url)) + delivery.body
 
 
 @wrong("SIG-12", "no_proof")

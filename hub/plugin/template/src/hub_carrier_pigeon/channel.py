@@ -21,7 +21,7 @@ class CarrierPigeon:
     INFO = hub.Info(
         name="carrier-pigeon",
         role="channel",
-        api="0.9",
+        api="1.1",
         label="Carrier Pigeon",
         settings=Settings,
         can=hub.Capabilities(inbound=frozenset({"http"}), outbound=True, verifies="signature"),
