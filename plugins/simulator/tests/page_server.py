@@ -7,12 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import uvicorn
 
-from hub.plugin import RouteReply, RouteRequest
+from hub.plugin import RouteHandler, RouteReply, RouteRequest
 from plugins.simulator.tests.world import MemoryKv, World, running
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class PageServer:
         request = RouteRequest(
             method=method, path=route.path, query=query, headers=headers, body=body
         )
-        return await route.handler(self._world.ctx, request)
+        return await cast("RouteHandler", route.handler)(self._world.ctx, request)
 
 
 @contextmanager

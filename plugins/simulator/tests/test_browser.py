@@ -6,12 +6,12 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from hub.plugin import Message, Permanent
 from plugins.simulator.tests.page_server import PageServer, serving
 from plugins.simulator.tests.world import World
+from tests.axe import look_over
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_every_line_of_the_log_opens_to_its_body_and_stays_open(
     line.get_by_text("send, attempt 1").click()
     expect(line).to_contain_text('"text": "Look inside"')
     write(phone, "Something new")
-    expect(log(phone)).to_contain_text("text from the phone")
+    expect(log(phone)).to_contain_text("text in-")
     expect(line.locator("pre")).to_be_visible()
 
 
@@ -238,13 +238,13 @@ def test_everybody_can_use_it_at_every_width(
         page.on("console", lambda message: errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(server.address)
-        expect(page.get_by_text("nothing reaches a real phone")).to_be_visible()
+        expect(page.get_by_text("nothing reaches real people")).to_be_visible()
         expect(bubbles(page)).to_contain_text("Read")
         page.get_by_label("Attach a picture").click()
         for width in (320, 390, 768, 1440):
             page.set_viewport_size({"width": width, "height": 844})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-            violations = Axe().run(page).response["violations"]
+            violations = look_over(page).response["violations"]
             assert [(each["id"], each["nodes"]) for each in violations] == []
         assert errors == []
 

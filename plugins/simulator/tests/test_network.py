@@ -330,8 +330,9 @@ async def test_numbers_that_are_not_the_channels_are_refused() -> None:
 
 async def test_what_cannot_be_sent_touches_nothing() -> None:
     async with running() as world:
-        with pytest.raises(Unsupported):
-            await world.send("t1", kind="typing")
+        for kind in ("assist", "of_a_later_version"):
+            with pytest.raises(Unsupported):
+                await world.send("t1", kind=kind)
         with pytest.raises(Temporary):
             await world.send("t1", deadline=datetime.now(UTC) - timedelta(seconds=1))
         with pytest.raises(Permanent) as refused:

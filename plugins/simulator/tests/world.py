@@ -26,9 +26,11 @@ from hub.plugin import (
     KvEntry,
     Outbound,
     Permanent,
+    RouteHandler,
     RouteReply,
     RouteRequest,
 )
+from tests.patience import PATIENCE
 
 OWN = "+12025550100"
 CUSTOMER = "+12025550142"
@@ -47,8 +49,16 @@ class MemoryKv:
         await asyncio.sleep(0)
         return self.values.get(key)
 
-    async def put(self, key: str, value: str, *, version: int | None = None) -> bool:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: int | None = None,
+        expires_in: float | None = None,
+    ) -> bool:
         await asyncio.sleep(0)
+        assert expires_in is None, "nothing of the simulator's is kept for a time"
         if self.before_put is not None:
             self.before_put(key)
         assert len(value.encode()) <= 64_000, f"{key} is too long"
@@ -97,7 +107,7 @@ class HubContext:
     channel_id = "phone-line"
     organisation = "main"
 
-    def __init__(self, plugin: Simulator, kv: MemoryKv) -> None:
+    def __init__(self, plugin: Any, kv: MemoryKv) -> None:
         self.kv = kv
         self.clock = WallClock()
         self.media = Files()
@@ -120,8 +130,8 @@ class HubContext:
 class World:
     """One simulator that runs, as a test drives it."""
 
-    def __init__(self, settings: Settings, kv: MemoryKv) -> None:
-        self.plugin = Simulator(settings)
+    def __init__(self, plugin: Any, kv: MemoryKv) -> None:
+        self.plugin = plugin
         self.ctx: Any = HubContext(self.plugin, kv)
         self.phones = PhoneStore(kv)
         self.routes = {(route.method, route.path): route for route in self.plugin.routes(self.ctx)}
@@ -132,7 +142,8 @@ class World:
         request = RouteRequest(
             method=method, path=path, query=query, headers={"content-type": "image/png"}, body=raw
         )
-        return await self.routes[method, path].handler(self.ctx, request)
+        handler = cast("RouteHandler", self.routes[method, path].handler)
+        return await handler(self.ctx, request)
 
     async def text(self, text: str, number: str = CUSTOMER, **more: Any) -> str:
         """The customer writes; the result is the provider's id."""
@@ -156,7 +167,7 @@ class World:
         return phone
 
     async def until(
-        self, wanted: Callable[[Phone], bool], number: str = CUSTOMER, seconds: float = 10.0
+        self, wanted: Callable[[Phone], bool], number: str = CUSTOMER, seconds: float = PATIENCE
     ) -> Phone:
         """The phone, once it is as wanted."""
         async with asyncio.timeout(seconds):
@@ -172,10 +183,12 @@ class World:
 
 
 @asynccontextmanager
-async def running(kv: MemoryKv | None = None, **settings: Any) -> AsyncIterator[World]:
+async def running(
+    kv: MemoryKv | None = None, kind: Any = Simulator, **settings: Any
+) -> AsyncIterator[World]:
     """A simulator between start-up and shutdown; receipts follow each other without a pause."""
-    values = msgspec.convert({"receipt_pause": 0.0, **settings}, Settings)
-    world = World(values, kv or MemoryKv())
+    values = msgspec.convert({"receipt_pause": 0.0, **settings}, kind.INFO.settings)
+    world = World(kind(values), kv or MemoryKv())
     await world.plugin.startup(world.ctx)
     try:
         yield world

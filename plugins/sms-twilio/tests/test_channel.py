@@ -50,7 +50,7 @@ def test_it_loads_by_its_entry_point(settings: Settings) -> None:
     (entry,) = importlib.metadata.entry_points(group="hub.plugins", name="sms-twilio")
     assert entry.dist is not None
     assert check_package(entry.dist, "0.1.0") == []
-    assert check_package(entry.dist, "0.2.0") != []
+    assert check_package(entry.dist, "2.0.0") != []
     plugin = entry.load()
     assert check_class(plugin) == []
     load(plugin, settings)
@@ -76,7 +76,7 @@ def test_settings() -> None:
         status_callbacks=False,
     )
     assert full.credentials[0] == full.api_key
-    assert [each.reveal() for each in full.signing_tokens] == ["t", "old"]
+    assert [each.reveal() for each in full.auth_tokens] == ["old"]
     assert "t" not in repr(full.auth_token).replace("Secret", "")
     assert converted(numbers=None, messaging_service_sid=SERVICE).numbers == ()
 

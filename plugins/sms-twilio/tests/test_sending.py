@@ -246,8 +246,8 @@ async def test_nobody_there_is_temporary(settings: Settings) -> None:
     ("change", "error"),
     [
         ({"kind": "template"}, Unsupported),
-        ({"kind": "edit"}, Unsupported),
-        ({"kind": "typing"}, Unsupported),
+        ({"kind": "of_a_later_version"}, Unsupported),
+        ({"kind": "assist"}, Unsupported),
         ({"wire": ()}, Permanent),
         ({"wire": (WirePart(text="a"), WirePart(text="b"))}, Permanent),
         ({"wire": (WirePart(text=" \n"),)}, Permanent),

@@ -333,7 +333,7 @@ STATUS = {"MessageSid": SID, "AccountSid": ACCOUNT, "From": NUMBER, "To": ME}
 def test_every_status_of_the_specification(said: str, status: str) -> None:
     schemas = recorded.load("openapi/twilio_api_v2010.json")["components"]["schemas"]
     known = set(schemas["message_enum_status"]["enum"]) - {"receiving", "received"}
-    from hub_sms_twilio.webhooks import STATUSES
+    from hub_sms_twilio.forms import STATUSES
 
     assert known == set(STATUSES)
     (receipt,) = ingested(delivered(STATUS | {"MessageStatus": said, "SmsStatus": said})).events

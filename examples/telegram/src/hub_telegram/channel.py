@@ -17,6 +17,7 @@ from hub_telegram import api, incoming, outgoing
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
 TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}")
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")  # "setWebhook"
+KEPT = 7 * 86_400  # seconds: which parts of a message are out, should it be given up half-way
 PERSON = re.compile(r"[1-9][0-9]{0,15}")
 DOWNLOAD_BYTES = 20 * 1024 * 1024  # "getFile": bots are given no larger file
 
@@ -33,7 +34,7 @@ class Telegram:
     INFO = hub.Info(
         name="telegram",
         role="channel",
-        api="0.9",
+        api="1.0",
         label="Telegram",
         icon=hub.Icon(name="send"),
         tone="blue",
@@ -80,9 +81,13 @@ class Telegram:
         kept = await ctx.kv.get(key) if several else None
         ids: list[str] = json.loads(kept.value) if kept else []
         for part in message.wire[len(ids) :]:
-            ids.append(await self._send_part(ctx, message, part, first=not ids))
+            try:
+                ids.append(await self._send_part(ctx, message, part, first=not ids))
+            except hub.HookError as error:
+                error.accepted = tuple(ids)
+                raise
             if several:
-                await ctx.kv.put(key, json.dumps(ids))
+                await ctx.kv.put(key, json.dumps(ids), expires_in=KEPT)
         if several:
             await ctx.kv.delete(key)
         return hub.Accepted(external_id=ids[0], parts=tuple(ids) if several else (), status="sent")
@@ -112,12 +117,11 @@ class Telegram:
         (file,), method = part.attachment_ids, str(part.data["method"])
         if part.text:
             wanted["caption"] = part.text
-        fields = {label: v if isinstance(v, str) else json.dumps(v) for label, v in wanted.items()}
+        fields = [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in wanted.items()]
         name = next((each.name for each in message.attachments if each.id == file), "file")
         field = method.removeprefix("send").lower()
-        body = await ctx.media.open(file)
-        content, kind = outgoing.multipart(message.id, fields, (field, name, body))
-        return await self._call(ctx, method, content=content, headers={"Content-Type": kind})
+        upload = hub.Upload(field=field, name=name, body=await ctx.media.open(file))
+        return await self._call(ctx, method, form=fields, files=[upload])
 
     async def _call(self, ctx: hub.Context, method: str, **what: Any) -> hub.HttpResponse:
         """One request; the token is a part of its address ("Authorizing your bot")."""

@@ -1,6 +1,6 @@
 """How a message becomes requests to Telegram, and what its answers mean."""
 
-import hashlib
+import unicodedata
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +31,10 @@ REASONS: dict[str, hub.FailureReason] = {
     "file is too big": "too_large",
     "photo_invalid_dimensions": "unsupported_content",
 }
+JOINER = "\u200d"
+TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+FLAGS = "".join(chr(0x1F1E6 + letter) for letter in range(26))
+"""Two of these make a flag."""
 
 
 def units(text: str) -> int:
@@ -40,15 +44,33 @@ def units(text: str) -> int:
 
 def pieces(text: str, limit: int) -> list[str]:
     """``text`` in pieces of at most ``limit`` UTF-16 units, cut at the last line end or space of a
-    piece's second half. Spaces at a cut are left out."""
+    piece's second half, else between two characters as people see them. Spaces at a cut are left
+    out."""
     found: list[str] = []
     while units(text) > limit:
         fits = _fitting(text, limit)
         cuts = (text.rfind(mark, fits // 2, fits + 1) for mark in "\n ")
-        cut = next((at for at in cuts if at > 0), fits)
+        cut = next((at for at in cuts if at > 0), 0) or _between(text, fits)
         found.append(text[:cut].rstrip())
         text = text[cut:].lstrip()
     return [piece for piece in (*found, text) if piece.strip()]
+
+
+def _between(text: str, at: int) -> int:
+    """The last place up to ``at`` that is not within an emoji or a letter with its marks."""
+    return next((place for place in range(at, at // 2, -1) if not _joined(text, place)), at)
+
+
+def _joined(text: str, at: int) -> bool:
+    """Whether what begins at ``at`` belongs to what stands before it."""
+    letter, before = text[at], text[at - 1]
+    flags = len(text[:at]) - len(text[:at].rstrip(FLAGS))
+    return (
+        unicodedata.category(letter).startswith("M")
+        or letter in TONES
+        or JOINER in {letter, before}
+        or (letter in FLAGS and flags % 2 == 1)
+    )
 
 
 def _fitting(text: str, limit: int) -> int:
@@ -85,28 +107,6 @@ def _method(file: hub.Attachment) -> str:
     """Pictures are shown as such, up to a size; everything else is a document."""
     shown = file.content_type in PHOTOS and file.size <= PHOTO_BYTES
     return "sendPhoto" if shown else "sendDocument"
-
-
-def multipart(key: str, fields: dict[str, str], file: tuple[str, str, bytes]) -> tuple[bytes, str]:
-    """``fields`` and a ``file`` (field, name, bytes) as ``multipart/form-data`` (RFC 7578), and the
-    content type. The boundary follows from ``key`` and the file: each attempt sends the same."""
-    field, name, body = file
-    boundary = f"hub-{hashlib.sha256(key.encode() + body).hexdigest()[:40]}"
-    lines = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{label}"\r\n\r\n{value}\r\n'
-        for label, value in fields.items()
-    ]
-    lines.append(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; '
-        f'filename="{_quoted(name)}"\r\nContent-Type: application/octet-stream\r\n\r\n'
-    )
-    content = "".join(lines).encode() + body + f"\r\n--{boundary}--\r\n".encode()
-    return content, f"multipart/form-data; boundary={boundary}"
-
-
-def _quoted(name: str) -> str:
-    """A file's name that cannot end the line it stands in."""
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def result(ctx: hub.Context, answer: hub.HttpResponse, kind: type[T]) -> T:

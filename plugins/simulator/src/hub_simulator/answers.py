@@ -18,6 +18,7 @@ from hub.plugin import (
     Temporary,
 )
 from hub_simulator.behaviour import Behaviour, planned_receipts
+from hub_simulator.medium import Medium
 from hub_simulator.phone import (
     Phone,
     PhoneMessage,
@@ -27,7 +28,6 @@ from hub_simulator.phone import (
     with_log,
     with_message,
 )
-from hub_simulator.sms import MAX_LENGTH
 
 BUSY_SECONDS = 1.0
 
@@ -51,7 +51,7 @@ def external_id_of(transmission_id: str) -> str:
 
 
 def answer(
-    phone: Phone, outbound: Outbound, now: datetime, receipt_pause: float
+    phone: Phone, outbound: Outbound, now: datetime, receipt_pause: float, medium: Medium
 ) -> tuple[Phone, Verdict]:
     """One attempt: the phone after it, and what the hub hears."""
     known = phone.transmission(outbound.id)
@@ -59,11 +59,11 @@ def answer(
         verdict = Verdict(external_id=known.id)
         words = f"accepted before as {known.id}"
     else:
-        verdict = _verdict(phone, outbound)
+        verdict = _verdict(phone, outbound, now, medium)
         words = _in_words(verdict)
         if verdict.error is None or isinstance(verdict.error, OutcomeUnknown):
             message = _message(phone.behaviour, outbound, verdict, now, receipt_pause)
-            phone = with_message(phone, message)
+            phone = with_message(phone, medium.dressed(message, outbound))
     body = msgspec.json.format(msgspec.json.encode(outbound), indent=2).decode()
     logged = with_log(phone, now, "from_hub", f"send, attempt {outbound.attempt}: {words}", body)
     return logged, verdict
@@ -80,9 +80,9 @@ def reconciled(phone: Phone, transmission_id: str) -> Reconciled:
     return Reconciled(outcome="found", external_id=message.id, status=latest_receipt(message))
 
 
-def _verdict(phone: Phone, outbound: Outbound) -> Verdict:
+def _verdict(phone: Phone, outbound: Outbound, now: datetime, medium: Medium) -> Verdict:
     external_id = external_id_of(outbound.id)
-    error = _refusal(phone, outbound)
+    error = _refusal(phone, outbound, medium) or medium.refusal(phone, outbound, now)
     if error is not None:
         return Verdict(external_id=external_id, error=error)
     match phone.behaviour.answer:
@@ -99,14 +99,14 @@ def _verdict(phone: Phone, outbound: Outbound) -> Verdict:
             return Verdict(external_id=external_id, receipts="before" if early else "after")
 
 
-def _refusal(phone: Phone, outbound: Outbound) -> HookError | None:
+def _refusal(phone: Phone, outbound: Outbound, medium: Medium) -> HookError | None:
     behaviour = phone.behaviour
-    if len(_text(outbound)) > MAX_LENGTH:
-        return Permanent(
-            "too_large", f"longer than {MAX_LENGTH} characters", provider_code="sim-length"
-        )
+    if len(_text(outbound)) > medium.max_length:
+        words = f"longer than {medium.max_length} characters"
+        return Permanent("too_large", words, provider_code="sim-length")
     if outbound.own_address in phone.opted_out:
-        return Permanent("opted_out", "the customer replied STOP", provider_code="sim-opted_out")
+        detail = "the customer takes no more messages"
+        return Permanent("opted_out", detail, provider_code="sim-opted_out")
     if behaviour.answer == "refuse":
         code = f"sim-{behaviour.reason}"
         return Permanent(behaviour.reason, "the simulated network refuses it", provider_code=code)
@@ -135,6 +135,7 @@ def _message(
             for a in outbound.attachments
         ),
         transmission=outbound.id,
+        quoted=outbound.reply_to or "",
         arrived=arrived,
         reads=behaviour.receipts == "read" and "read" not in plan,
         reason=behaviour.reason if "failed" in plan else None,

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from hub.plugin import Context, Delivery
 from hub_simulator.behaviour import Behaviour
+from hub_simulator.medium import Medium
 from hub_simulator.phone import Phone, PhoneMessage, Step, next_step, with_log, with_step_done
-from hub_simulator.sms import body_of
 from hub_simulator.store import PhoneStore
 
 SWEEP = 5.0
@@ -24,10 +24,12 @@ ABANDONED = 3.0
 class Network:
     """Carries messages and receipts to the hub. Belongs to one event loop."""
 
-    def __init__(self, phones: PhoneStore) -> None:
+    def __init__(self, phones: PhoneStore, medium: Medium) -> None:
         self._phones = phones
+        self._medium = medium
         self._carriers: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._wanted_again: set[tuple[str, str]] = set()
+        self._news: dict[tuple[str, str], asyncio.Event] = {}
+        """Set when more has become due of what is being carried."""
         self._sweeper: asyncio.Task[None] | None = None
 
     def open(self, ctx: Context) -> None:
@@ -39,9 +41,10 @@ class Network:
         key = (number, message_id)
         running = self._carriers.get(key)
         if running is not None and not running.done():
-            # It may have looked already, and found nothing more to do.
-            self._wanted_again.add(key)
+            # It may have looked already, and found nothing more to do, or rest until later.
+            self._news[key].set()
             return
+        self._news[key] = asyncio.Event()
         task = asyncio.get_running_loop().create_task(self._carry(ctx, number, message_id))
         self._carriers[key] = task
         task.add_done_callback(lambda done: self._ended(ctx, key, done))
@@ -51,7 +54,8 @@ class Network:
         phone, _ = await self._phones.get(number)
         message = phone.message(message_id)
         for step in message.due if message else ():
-            await self._tell(ctx, number, message_id, step)
+            if step.ends is None:
+                await self._tell(ctx, number, message_id, step)
 
     async def stop(self) -> None:
         """Let go of everything; what was not told stays due."""
@@ -78,24 +82,28 @@ class Network:
                     self.start(ctx, number, message.id)
 
     async def _carry(self, ctx: Context, number: str, message_id: str) -> None:
+        news = self._news[number, message_id]
         while True:
-            self._wanted_again.discard((number, message_id))
+            news.clear()
             phone, _ = await self._phones.get(number)
             step = next_step(phone, message_id)
-            if step is not None:
-                await asyncio.sleep(max(0.0, (step.at - ctx.clock.now()).total_seconds()))
-                await self._tell(ctx, number, message_id, step)
-            elif (number, message_id) not in self._wanted_again:
-                return
+            if step is None:
+                if not news.is_set():
+                    return
+                continue
+            rest = (step.at - ctx.clock.now()).total_seconds()
+            if rest > 0 and await _comes(news, rest):
+                continue
+            await self._tell(ctx, number, message_id, step)
 
     async def _tell(self, ctx: Context, number: str, message_id: str, step: Step) -> None:
         phone, _ = await self._phones.get(number)
         message = phone.message(message_id)
         if message is None or step not in message.due:
             return
-        body = body_of(number, message, step)
+        body = step.body.encode() or self._medium.body_of(number, message, step)
         await _deliver(ctx, body, phone.behaviour)
-        words = _in_words(message, step, phone.behaviour)
+        words = _in_words(message, step, phone.behaviour, self._medium.noun)
         now = ctx.clock.now()
 
         def done(phone: Phone) -> tuple[Phone, None]:
@@ -107,9 +115,20 @@ class Network:
     def _ended(self, ctx: Context, key: tuple[str, str], task: asyncio.Task[None]) -> None:
         if self._carriers.get(key) is task:
             del self._carriers[key]
+            self._news.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # Still due: the next sweep tries again.
             ctx.log.error("simulator.not_told", message=key[1], error=repr(error))
+
+
+async def _comes(news: asyncio.Event, seconds: float) -> bool:
+    """Whether there are news before so many seconds are over."""
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _deliver(ctx: Context, body: bytes, behaviour: Behaviour) -> None:
@@ -129,8 +148,12 @@ async def _deliver(ctx: Context, body: bytes, behaviour: Behaviour) -> None:
         await ctx.emit(copy)
 
 
-def _in_words(message: PhoneMessage, step: Step, behaviour: Behaviour) -> str:
-    what = "text from the phone" if step.kind == "text" else f"receipt “{step.kind}”"
+def _in_words(message: PhoneMessage, step: Step, behaviour: Behaviour, noun: str) -> str:
+    what = (
+        f"{noun} {message.id}" if step.kind == "text" else f"receipt “{step.kind}” of {message.id}"
+    )
+    if step.kind == "event":
+        what = step.words
     times = f", {behaviour.copies} times" if behaviour.copies > 1 else ""
     together = " at once" if times and behaviour.at_once else ""
-    return f"{what} of {message.id}{times}{together}"
+    return f"{what}{times}{together}"

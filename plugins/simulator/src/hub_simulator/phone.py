@@ -6,14 +6,15 @@ A ``Phone`` is a value. Every function here is pure: it takes a phone and gives 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hub.plugin import FailureReason, ReceiptStatus, Temporary
 from hub_simulator.behaviour import Behaviour
+from hub_simulator.settings import EmailAddress
 
 MAX_MESSAGES = 60
 MAX_LOG_LINES = 60
@@ -23,18 +24,26 @@ LOGGED_BODY = 1_000
 """Characters of a delivery's body that the log keeps."""
 
 Author = Literal["customer", "business", "network"]
-StepKind = Literal["text", "queued", "sent", "delivered", "read", "failed"]
-"""Something the hub is yet to be told: the customer's text, or a receipt."""
+StepKind = Literal["text", "queued", "sent", "delivered", "read", "failed", "event"]
+"""Something the hub is yet to be told: the customer's text, a receipt, or another event."""
 Keyword = Literal["STOP", "START", "HELP"]
 """What the network understood a text of the customer's to ask for."""
 Direction = Literal["to_hub", "from_hub", "on_phone"]
+CallEnding = Literal["answered", "missed", "busy", "failed", "voicemail", "canceled"]
+"""What came of a call."""
+Words = Annotated[str, Meta(max_length=200)]
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """Tell the hub ``kind``, not before ``at``."""
+    """Tell the hub ``kind``, not before ``at``. An ``event`` brings its ``body``, and ``words`` for
+    the log."""
 
     kind: StepKind
     at: datetime
+    words: str = ""
+    body: str = ""
+    ends: CallEnding | None = None
+    """The call that it is a step of is over with it, and came to this."""
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -45,6 +54,67 @@ class Picture(Struct, frozen=True, kw_only=True):
     content_type: str
     size: int
     held: Literal["phone", "hub"]
+
+
+class Place(Struct, frozen=True, kw_only=True, tag_field="what", tag="place"):
+    """A spot on the map."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+    name: Words = ""
+    address: Words = ""
+
+
+class Card(Struct, frozen=True, kw_only=True, tag_field="what", tag="card"):
+    """A contact card: somebody's name and number."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    phone: Words = ""
+
+
+class Pressed(Struct, frozen=True, kw_only=True, tag_field="what", tag="pressed"):
+    """The customer has pressed the button ``label`` of the message that is answered."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Odd(Struct, frozen=True, kw_only=True, tag_field="what", tag="odd"):
+    """Something that the provider does not pass on: it only says what ``kind`` it was."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class Filled(Struct, frozen=True, kw_only=True, tag_field="what", tag="template"):
+    """A template as it reached the phone; its words are the message's."""
+
+    name: str
+    buttons: tuple[str, ...] = ()
+
+
+class Talk(Struct, frozen=True, kw_only=True, tag_field="what", tag="call"):
+    """A call: ``direction`` as the business sees it; ``member`` is who was rung first."""
+
+    direction: Literal["in", "out"]
+    state: Literal["ringing", "talking", "ended"] = "ringing"
+    withheld: bool = False
+    member: str = ""
+    answered_at: datetime | None = None
+    outcome: CallEnding | None = None
+
+
+class Mail(Struct, frozen=True, kw_only=True, tag_field="what", tag="mail"):
+    """What makes a message a mail; ``earlier`` are the mails that it names as those before it,
+    ``cc`` who else it went to, for everybody to see."""
+
+    subject: Annotated[str, Meta(max_length=998)] = ""
+    cc: Annotated[tuple[EmailAddress, ...], Meta(max_length=50)] = ()
+    automatic: bool = False
+    earlier: tuple[str, ...] = ()
+    opened: bool = False
+
+
+Content = Place | Card | Pressed | Odd | Filled | Talk | Mail
+"""What a message holds besides words and files."""
 
 
 class PhoneMessage(Struct, frozen=True, kw_only=True):
@@ -66,6 +136,11 @@ class PhoneMessage(Struct, frozen=True, kw_only=True):
     """Whether showing it to the customer makes a receipt."""
     reason: FailureReason | None = None
     keyword: Keyword | None = None
+    quoted: str = ""
+    """The provider's id of the message that this one answers."""
+    content: Content | None = None
+    reaction: str = ""
+    """The emoji that the customer has put on it."""
     told: tuple[StepKind, ...] = ()
     due: tuple[Step, ...] = ()
 
@@ -87,6 +162,8 @@ class Phone(Struct, frozen=True, kw_only=True):
     behaviour: Behaviour = Behaviour()
     opted_out: tuple[str, ...] = ()
     """The business's numbers that this phone has answered STOP to."""
+    wrote: dict[str, datetime] = {}
+    """When it last wrote to each of the business's numbers."""
     messages: tuple[PhoneMessage, ...] = ()
     log: tuple[LogLine, ...] = ()
     logged: int = 0
@@ -111,6 +188,11 @@ def with_message(phone: Phone, message: PhoneMessage) -> Phone:
     )
 
 
+def with_step(phone: Phone, message: PhoneMessage, step: Step) -> Phone:
+    """``message`` with one more thing that the hub is to be told of it."""
+    return with_message(phone, replace(message, due=(*message.due, step)))
+
+
 def with_log(phone: Phone, at: datetime, direction: Direction, text: str, body: str = "") -> Phone:
     """One more log line."""
     kept = body if len(body) <= LOGGED_BODY else f"{body[:LOGGED_BODY]}…"
@@ -124,6 +206,9 @@ def with_step_done(phone: Phone, message_id: str, step: Step) -> Phone:
     if message is None or step not in message.due:
         return phone
     due = tuple(each for each in message.due if each != step)
+    if step.ends is not None and isinstance(message.content, Talk):
+        over = replace(message.content, state="ended", outcome=step.ends)
+        message = replace(message, content=over)
     return with_message(phone, replace(message, due=due, told=(*message.told, step.kind)))
 
 

@@ -6,6 +6,7 @@ restart keeps them. Carriers take some 600 kB a message; so does the simulator.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from importlib import resources
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from hub.plugin import FetchedMedia, Kv, Permanent
 from hub_simulator.phone import Picture
+from hub_simulator.sounds import seconds_of, wav
 
 MAX_BYTES = 600_000
 MAX_UPLOADS = 20
@@ -65,7 +67,12 @@ async def describe(kv: Kv, picture_id: str) -> Picture | None:
 
 
 async def fetch(kv: Kv, picture_id: str) -> FetchedMedia:
-    """A picture's bytes. Raises ``Permanent`` for one that is not there any more."""
+    """The bytes of a picture, or of a call's sound. Raises ``Permanent`` for one that is not there
+    any more."""
+    seconds = seconds_of(picture_id)
+    if seconds is not None:
+        made = await asyncio.to_thread(wav, seconds)
+        return FetchedMedia(body=made, name="recording.wav", content_type="audio/wav")
     if picture_id in SAMPLES:
         file, _ = SAMPLES[picture_id]
         return FetchedMedia(body=_sample(picture_id), name=file, content_type="image/png")

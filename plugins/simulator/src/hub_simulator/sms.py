@@ -112,6 +112,8 @@ def body_of(number: str, message: PhoneMessage, step: Step) -> bytes:
                 occurred_at=message.at,
             )
         )
+    if step.kind == "event":
+        return step.body.encode()
     failed = step.kind == "failed"
     return msgspec.json.encode(
         SmsStatus(
@@ -134,7 +136,7 @@ def read(body: bytes) -> IngestResult:
         event = msgspec.json.decode(body, type=SmsReceived | SmsStatus)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"not a delivery of the simulated provider: {error}") from error
-    events = _received(event) if isinstance(event, SmsReceived) else (_status(event),)
+    events = _received(event) if isinstance(event, SmsReceived) else (receipt(event),)
     return IngestResult(events=events)
 
 
@@ -164,7 +166,8 @@ def _received(event: SmsReceived) -> tuple[Message | OptOut | OptIn, ...]:
     return (message,)
 
 
-def _status(event: SmsStatus) -> Receipt:
+def receipt(event: SmsStatus) -> Receipt:
+    """What became of a message."""
     return Receipt(
         status=event.status,
         external_id=event.message_id,

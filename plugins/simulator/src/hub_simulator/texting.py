@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
+from hub_simulator.medium import Medium
 from hub_simulator.numbers import display
-from hub_simulator.phone import Phone, PhoneMessage, Picture, Step, with_log, with_message
+from hub_simulator.phone import (
+    Phone,
+    PhoneMessage,
+    Step,
+    with_log,
+    with_message,
+)
 from hub_simulator.sms import KEYWORD_ANSWERS, keyword_of
 
 
-def text(
-    phone: Phone,
-    *,
-    message_id: str,
-    own_number: str,
-    words: str,
-    pictures: tuple[Picture, ...],
-    now: datetime,
-) -> Phone:
-    """The customer sends a text; the network acts on STOP, START and HELP by itself."""
-    keyword = keyword_of(words, opted_out=own_number in phone.opted_out)
-    message = PhoneMessage(
-        id=message_id,
-        author="customer",
-        own_number=own_number,
-        at=now,
-        text=words,
-        pictures=pictures,
-        keyword=keyword,
-        due=(Step(kind="text", at=now + timedelta(seconds=phone.behaviour.delay)),),
-    )
-    phone = with_message(phone, message)
-    phone = with_log(phone, now, "on_phone", f"The customer texts {display(own_number)}")
+def text(phone: Phone, written: PhoneMessage, medium: Medium) -> Phone:
+    """The customer writes; where the medium has keywords, the network acts on them by itself."""
+    own_number, now = written.own_number, written.at
+    keyword = None
+    if medium.keywords:
+        keyword = keyword_of(written.text, opted_out=own_number in phone.opted_out)
+    told = Step(kind="text", at=now + timedelta(seconds=phone.behaviour.delay))
+    message = replace(written, keyword=keyword, due=(told,))
+    phone = replace(with_message(phone, message), wrote=phone.wrote | {own_number: now})
+    verb = "texts" if medium.noun == "text" else "writes to"
+    phone = with_log(phone, now, "on_phone", f"The customer {verb} {display(own_number)}")
     if keyword is None:
         return phone
     phone = with_message(
         phone,
         PhoneMessage(
-            id=f"{message_id}-answer",
+            id=f"{message.id}-answer",
             author="network",
             own_number=own_number,
             at=now,

@@ -16,16 +16,18 @@ from twilio.rest import Client
 
 from hub.plugin import Context, OutcomeUnknown, Secret
 from hub_sms_twilio import failures
+from hub_sms_twilio.failures import Failure
 
 
 class OverContext(AsyncHttpClient):
     """The client's transport: the hub's network, with the hub's rules. One attempt a request; an
     answer that is no success is raised as what it means to the hub."""
 
-    def __init__(self, ctx: Context, timeout: float) -> None:
+    def __init__(self, ctx: Context, timeout: float, codes: Mapping[int, Failure]) -> None:
         super().__init__(None, True, timeout)  # pyright: ignore[reportArgumentType]  # no log
         self._ctx = ctx
         self._limit = timeout
+        self._codes = codes
 
     async def request(
         self,
@@ -48,7 +50,7 @@ class OverContext(AsyncHttpClient):
             timeout=timeout or self._limit,
         )
         if not 200 <= response.status < 300:
-            raise failures.of_response(response, self._ctx.clock.now())
+            raise failures.of_response(response, self._ctx.clock.now(), self._codes)
         try:
             answer = response.json()
         except (ValueError, RecursionError) as error:
@@ -59,16 +61,20 @@ class OverContext(AsyncHttpClient):
 
 
 def client(
-    ctx: Context, account_sid: str, credentials: tuple[str, Secret], timeout: float
+    ctx: Context,
+    account_sid: str,
+    credentials: tuple[str, Secret],
+    timeout: float,
+    codes: Mapping[int, Failure] = failures.CODES,
 ) -> Client:
-    """The official client. It would read a region from the environment, and move the channel to
-    another host by it: it is given an environment that names none."""
+    """The official client; ``codes`` say what its errors mean. It would read a region from the
+    environment, and move the channel to another host by it: it is given one that names none."""
     user, password = credentials
     return Client(
         user,
         password.reveal(),
         account_sid,
-        http_client=OverContext(ctx, timeout),
+        http_client=OverContext(ctx, timeout, codes),
         environment={"TWILIO_REGION": ""},
     )
 

@@ -1,13 +1,15 @@
 """Twilio's error codes, as the hub understands them.
 
 Source: Twilio docs, api/errors/N for each code, and the error lists of the messaging guides.
-Codes of other channels (WhatsApp, voice) and of scheduling do not occur here. The same code may
-come at once, as the answer to a request, or later, in a status callback.
+Codes of scheduling do not occur. The same code may come at once, as the answer to a request, or
+later, in a status callback. ``CODES`` are those of texts; a channel of another kind has a table of
+its own.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -65,21 +67,23 @@ CODES = {
 }
 
 
-def meaning(code: int | None) -> Failure:
+def meaning(code: int | None, codes: Mapping[int, Failure] = CODES) -> Failure:
     """What a code means; what is not in the table, in general words."""
-    known = CODES.get(code) if code is not None else None
+    known = codes.get(code) if code is not None else None
     if known is not None:
         return known
     named = f"error {code}" if code is not None else "no reason given"
     return Failure("other", f"Twilio did not deliver it ({named})")
 
 
-def of_code(code: int | None) -> HookError:
+def of_code(code: int | None, codes: Mapping[int, Failure] = CODES) -> HookError:
     """The failure of a message that Twilio took and gave up at once."""
-    return _raised(meaning(code), code, None)
+    return _raised(meaning(code, codes), code, None)
 
 
-def of_response(response: HttpResponse, now: datetime) -> HookError:
+def of_response(
+    response: HttpResponse, now: datetime, codes: Mapping[int, Failure] = CODES
+) -> HookError:
     """What an answer that is no success means.
 
     Twilio's own errors (JSON with a ``code``) say that nothing was sent. A gateway's page in
@@ -87,7 +91,7 @@ def of_response(response: HttpResponse, now: datetime) -> HookError:
     """
     code = _code(response)
     wait = retry_after(response, now)
-    known = CODES.get(code) if code is not None else None
+    known = codes.get(code) if code is not None else None
     if known is not None:
         return _raised(known, code, wait)
     status = response.status

@@ -19,7 +19,7 @@ from hub.plugin import (
     Permanent,
     Temporary,
 )
-from hub_sms_twilio.settings import Settings
+from hub_sms_twilio.account import Account
 
 LIMITS = MediaLimits(
     max_bytes=5_000_000,
@@ -51,18 +51,20 @@ def problem(attachments: Sequence[Attachment], limits: MediaLimits) -> Permanent
     return None
 
 
-async def fetch(ctx: Context, ref: MediaRef, settings: Settings) -> FetchedMedia:
-    """A file that came in. Twilio wants the account's credentials for it (docs,
-    messaging/api/media-resource) and redirects to a signed address of a store, which wants none:
-    they go to Twilio's hosts and nowhere else."""
-    if not _is_twilios(ref.url):
+async def fetch(
+    ctx: Context, ref: MediaRef, account: Account, *, max_bytes: int = MAX_INBOUND
+) -> FetchedMedia:
+    """A file that came in, of at most ``max_bytes``. Twilio wants the account's credentials for it
+    (docs, messaging/api/media-resource) and redirects to a signed address of a store, which wants
+    none: they go to Twilio's hosts and nowhere else."""
+    if not is_twilios(ref.url):
         raise Permanent("policy", "The file is not at Twilio")
     try:
         response = await ctx.http.request(
             "GET",
             ref.url or "",
-            auth=settings.credentials,
-            max_bytes=MAX_INBOUND,
+            auth=account.credentials,
+            max_bytes=max_bytes,
             timeout=60.0,
             redirects=REDIRECTS,
         )
@@ -84,7 +86,8 @@ async def fetch(ctx: Context, ref: MediaRef, settings: Settings) -> FetchedMedia
     raise Permanent("other", f"Twilio refused the file (HTTP {response.status})")
 
 
-def _is_twilios(url: str | None) -> bool:
+def is_twilios(url: str | None) -> bool:
+    """Whether an address is one of Twilio's, which may be given the credentials."""
     try:
         parts = urlsplit(url or "")
         host = parts.hostname or ""

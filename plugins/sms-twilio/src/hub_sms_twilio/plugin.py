@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
-
 from hub.plugin import (
     Accepted,
     Address,
@@ -12,25 +9,23 @@ from hub.plugin import (
     ComposeFacts,
     ComposeRules,
     Context,
-    CredentialsInvalid,
     Delivery,
     FetchedMedia,
+    Finding,
     Health,
-    HookError,
     Icon,
     Info,
     IngestResult,
     Item,
     MediaRef,
     Outbound,
-    OutcomeUnknown,
     Reconciled,
     Rendered,
     Surface,
-    Temporary,
     hookimpl,
 )
-from hub_sms_twilio import media, numbers, rendering, webhooks
+from hub_sms_twilio import account, media, numbers, rendering, webhooks
+from hub_sms_twilio.later import Later, health_of
 from hub_sms_twilio.settings import Settings
 
 SERVICE = "sms-twilio:service"
@@ -43,7 +38,7 @@ class TwilioSms:
     INFO = Info(
         name="sms-twilio",
         role="channel",
-        api="0.9",
+        api="1.0",
         settings=Settings,
         can=Capabilities(
             inbound=frozenset({"http"}),
@@ -54,6 +49,7 @@ class TwilioSms:
             media_out=media.LIMITS,
             reconciles=True,
             opt_out=True,
+            keywords="provider",
         ),
         emits=frozenset({"message", "receipt", "opt_out", "opt_in", "channel_notice"}),
         label="Text message",
@@ -68,22 +64,13 @@ class TwilioSms:
         self._settings = settings
         own = (numbers.country_of(number) for number in settings.numbers)
         self._country = settings.country or next((country for country in own if country), None)
-        self._imported: ModuleType | None = None
-
-    async def _sending(self, ctx: Context) -> ModuleType:
-        """The module ``sending``, which needs Twilio's client: imported when it is first needed,
-        and not on the channel's loop. Whoever comes while it is being imported waits for the whole
-        of it; in ``sys.modules`` it is found half done."""
-        if self._imported is None:
-            self._imported = await ctx.run_blocking(import_module, "hub_sms_twilio.sending")
-        return self._imported
+        self._sending = Later("hub_sms_twilio.sending")
+        self._checking = Later("hub_sms_twilio.checking")
 
     @hookimpl
     async def ingest(self, ctx: Context, delivery: Delivery) -> IngestResult:
         """Messages and status callbacks, signed by the account's token or a shared key."""
-        proof = ctx.verify.twilio(
-            tokens=self._settings.signing_tokens, shared_keys=self._settings.shared_keys
-        )
+        proof = account.proof(ctx, self._settings)
         result = webhooks.read(delivery, self._settings)
         return IngestResult(
             verification=proof, events=result.events, ignored=result.ignored, reply=result.reply
@@ -132,11 +119,10 @@ class TwilioSms:
     @hookimpl
     async def health(self, ctx: Context) -> Health:
         """Whether the account answers and is open."""
-        try:
-            return await (await self._sending(ctx)).health(ctx, self._settings)
-        except CredentialsInvalid as error:
-            return Health(state="needs_attention", reason=error.detail)
-        except (Temporary, OutcomeUnknown) as error:
-            return Health(state="transient", reason=error.detail)
-        except HookError as error:
-            return Health(state="degraded", reason=error.detail)
+        sending = await self._sending(ctx)
+        return await health_of(sending.health(ctx, self._settings))
+
+    @hookimpl
+    async def check(self, ctx: Context) -> tuple[Finding, ...]:
+        """Whether what is written to the channel's numbers is delivered here."""
+        return await (await self._checking(ctx)).check(ctx, self._settings)

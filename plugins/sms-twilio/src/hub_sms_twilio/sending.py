@@ -1,45 +1,32 @@
-"""Sending a message, finding out whether one went out, and whether the account works."""
+"""Sending a text, and finding out whether one went out."""
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from hub.plugin import (
     Accepted,
     Context,
-    Health,
     Outbound,
-    OutcomeUnknown,
     Permanent,
     Reconciled,
-    Temporary,
     Unsupported,
     WirePart,
 )
-from hub_sms_twilio import api, failures, media, numbers
+from hub_sms_twilio import asking, media, messages, numbers
+from hub_sms_twilio.forms import TRANSMISSION
+from hub_sms_twilio.messages import MEDIA_SECONDS
 from hub_sms_twilio.rendering import MAX_LENGTH
 from hub_sms_twilio.settings import Settings
-from hub_sms_twilio.webhooks import STATUSES, TRANSMISSION
 
-TIMEOUT = 15.0
-MEDIA_SECONDS = 36_000.0
-"""How long Twilio may take to fetch a file: it gives a message up after as long in its queue
-(``ValidityPeriod``, at most 36,000 s by the OpenAPI document)."""
-SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
-LOOKED_AT = 50
-CLOCKS_APART = timedelta(minutes=1)
-SETTLED = timedelta(minutes=2)
-"""After so long, a request that Twilio has not made a message of is taken for lost."""
+health = asking.health
 
 
 async def send(ctx: Context, message: Outbound, settings: Settings) -> Accepted:
-    """One attempt (``POST …/Messages.json``). Twilio knows no idempotency key for it, so whatever
-    may have reached it is never repeated blindly."""
+    """One attempt."""
     part = _part(message)
-    limit = _limit(ctx, message)
+    limit = messages.limit_of(ctx, message)
     parameters: dict[str, Any] = {"to": message.address.value, **_sender(message, settings)}
     if part.text:
         parameters["body"] = part.text
@@ -50,52 +37,15 @@ async def send(ctx: Context, message: Outbound, settings: Settings) -> Accepted:
     if settings.status_callbacks:
         query = urlencode({TRANSMISSION: message.id})
         parameters["status_callback"] = f"{ctx.public_url()}?{query}"
-    client = api.client(ctx, settings.account_sid, settings.credentials, limit)
-    answer = await client.messages.create_async(**parameters)
-    sid, status = answer.sid or "", STATUSES.get(str(answer.status))
-    if status == "failed":
-        raise failures.of_code(answer.error_code)
-    if not SID.fullmatch(sid) or status is None:
-        raise OutcomeUnknown("Twilio answered without a message's id or state")
-    return Accepted(external_id=sid, status=status)
+    return await messages.create(ctx, settings, parameters, limit)
 
 
 async def reconcile(ctx: Context, message: Outbound, settings: Settings) -> Reconciled:
-    """Look for the message among the newest to its recipient, made since the attempt began.
-
-    Not by ``DateSent``, by which the API can filter: what waits in the queue has none yet.
-    """
+    """Look for the message at Twilio."""
     part = _part(message)
-    if message.started_at is None:
-        return Reconciled(outcome="unknown")
-    since = message.started_at - CLOCKS_APART
-    client = api.client(ctx, settings.account_sid, settings.credentials, TIMEOUT)
     sender = _sender(message, settings).get("from_")
     wanted = {"to": message.address.value} | ({"from_": sender} if sender else {})
-    page = await client.messages.page_async(**wanted, page_size=LOOKED_AT)
-    newest = list(page)
-    same = [each for each in newest if _is_it(each, part, since)]
-    if same:
-        earliest = min(same, key=lambda each: each.date_created)
-        status = STATUSES.get(str(earliest.status), "queued")
-        return Reconciled(outcome="found", external_id=earliest.sid, status=status)
-    full = len(newest) == LOOKED_AT and all(_is_since(each, since) for each in newest)
-    settled = ctx.clock.now() - message.started_at >= SETTLED
-    return Reconciled(outcome="absent" if settled and not full else "unknown")
-
-
-async def health(ctx: Context, settings: Settings) -> Health:
-    """Whether the account is open, and whether the API key may read messages."""
-    owner = (settings.account_sid, settings.auth_token)
-    client = api.client(ctx, settings.account_sid, owner, TIMEOUT)
-    account = await client.api.v2010.accounts(settings.account_sid).fetch_async()
-    status = str(account.status)
-    if status != "active":
-        return Health(state="needs_attention", reason=f"The Twilio account is {status}")
-    if settings.api_key is not None:
-        keyed = api.client(ctx, settings.account_sid, settings.credentials, TIMEOUT)
-        await keyed.messages.page_async(page_size=1)
-    return Health(state="ok")
+    return await messages.find(ctx, settings, message, messages.says(part), wanted)
 
 
 def _part(message: Outbound) -> WirePart:
@@ -118,13 +68,6 @@ def _part(message: Outbound) -> WirePart:
     return part
 
 
-def _limit(ctx: Context, message: Outbound) -> float:
-    left = (message.deadline - ctx.clock.now()).total_seconds()
-    if left <= 0:
-        raise Temporary("The deadline has passed")
-    return min(TIMEOUT, left)
-
-
 def _sender(message: Outbound, settings: Settings) -> dict[str, str]:
     """Own number, Messaging Service, or both: then the service sends from that number (``From``
     with ``MessagingServiceSid``, by the OpenAPI document)."""
@@ -138,16 +81,3 @@ def _sender(message: Outbound, settings: Settings) -> dict[str, str]:
             raise Permanent("configuration", "The sender's number is none of this channel's")
         sender["from_"] = settings.numbers[0]
     return sender
-
-
-def _is_it(candidate: Any, part: WirePart, since: datetime) -> bool:
-    return (
-        _is_since(candidate, since)
-        and str(candidate.direction).startswith("outbound")
-        and (candidate.body or "").strip() == part.text.strip()
-        and str(candidate.num_media or "0") == str(len(part.attachment_ids))
-    )
-
-
-def _is_since(candidate: Any, since: datetime) -> bool:
-    return isinstance(candidate.date_created, datetime) and candidate.date_created >= since

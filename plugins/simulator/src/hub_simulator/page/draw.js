@@ -15,7 +15,7 @@ const receiptWords = [
   ["delivered", "Delivered"],
   ["sent", "Sent"],
 ];
-const directions = { to_hub: "To the hub", from_hub: "From the hub", on_phone: "On the phone" };
+const directions = { to_hub: "To the hub", from_hub: "From the hub", on_phone: "Customer" };
 
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -52,6 +52,7 @@ export function sync(parent, items, key, make) {
 }
 
 export function statusOf(message) {
+  if (message.content?.what === "call") return callWords(message.content);
   if (message.author === "network") return "From the network";
   if (message.author === "customer") return message.told.includes("text") ? "Sent" : "Sending";
   const [, word] = receiptWords.find(([status]) => message.told.includes(status)) ?? [];
@@ -60,15 +61,24 @@ export function statusOf(message) {
 
 const writers = { business: "Business", customer: "Customer", network: "Network" };
 
-export function drawMessage(number, message) {
+/** A message; `acts(message)` is what can be done with it. */
+export function drawMessage(number, message, acts) {
   const at = element("time", { dateTime: message.at }, clock.format(new Date(message.at)));
   const status = statusOf(message);
   const bubble = element(
     "li",
     { className: `message ${message.author}` },
-    element("span", { className: "unseen" }, `${writers[message.author]}: `),
+    unseen(`${writers[message.author]}: `),
+    message.quotedWords
+      ? element("blockquote", { className: "quote", dir: "auto" }, message.quotedWords)
+      : null,
+    drawContent(message.content),
     ...message.pictures.map((picture) => drawPicture(number, picture)),
     message.text ? element("p", { className: "bubble", dir: "auto" }, message.text) : null,
+    message.reaction
+      ? element("p", { className: "reaction" }, unseen("Reaction: "), message.reaction)
+      : null,
+    acts(message),
     element(
       "p",
       { className: "meta" },
@@ -80,6 +90,46 @@ export function drawMessage(number, message) {
   bubble.classList.toggle("on-its-way", status === "On its way" || status === "Sending");
   bubble.classList.toggle("failed", status === "Failed");
   return bubble;
+}
+
+const unseen = (words) => element("span", { className: "unseen" }, words);
+
+const outcomes = {
+  answered: "Answered, and over",
+  missed: "Nobody answered",
+  busy: "Busy",
+  failed: "Failed",
+  voicemail: "Voicemail left",
+  canceled: "Hung up before an answer",
+};
+const callWords = ({ state, outcome }) =>
+  ({ ringing: "Rings", talking: "Talking" })[state] ?? outcomes[outcome];
+
+const contents = {
+  place: ({ name, address, latitude, longitude }) =>
+    ["Location", name, address, `${latitude}, ${longitude}`].filter(Boolean),
+  card: ({ name, phone }) => ["Contact card", name, phone].filter(Boolean),
+  pressed: ({ label }) => ["Button", label],
+  call: (call) =>
+    [
+      call.direction === "in" ? "Call to the business" : "Call from the business",
+      call.withheld ? "Number withheld" : "",
+      call.member ? `Rings first: ${call.member}` : "",
+    ].filter(Boolean),
+  mail: ({ subject, cc, automatic, opened }) =>
+    [
+      automatic ? "Automatic mail" : "Mail",
+      subject || "No subject",
+      cc?.length ? `Cc: ${cc.join(", ")}` : "",
+      opened ? "Opened" : "",
+    ].filter(Boolean),
+  odd: ({ kind }) => ["Not passed on", kind],
+};
+
+function drawContent(content) {
+  const lines = contents[content?.what]?.(content);
+  if (!lines) return null;
+  return element("div", { className: "content" }, ...lines.map((line) => element("p", {}, line)));
 }
 
 function drawPicture(number, picture) {

@@ -2,9 +2,11 @@
 
 import { drawLine, drawMessage, element, statusOf, sync } from "./draw.js";
 import { getJson, postJson, Refused } from "./hub.js";
+import { Mailbox } from "./mailbox.js";
+import { Messenger, summary } from "./messenger.js";
 import { Pictures } from "./pictures.js";
+import { Telephone } from "./telephone.js";
 
-const REMEMBERED = "simulator.number";
 const NOT_A_NUMBER = 422;
 const NEAR_THE_END = 80;
 const LONGEST_PAUSE = 15_000;
@@ -33,6 +35,13 @@ const pictures = new Pictures({
   maxBytes: setup.max_picture_bytes,
   problem: (words) => say("send-problem", words),
 });
+/** Whose phone was looked at last; numbers are the same in every medium that has them. */
+const REMEMBERED = setup.scheme === "phone" ? "simulator.number" : `simulator.${setup.scheme}`;
+const mailbox = setup.features.includes("mail") ? new Mailbox({ act: actOnMail }) : null;
+const messenger = new Messenger({ features: setup.features, send: write, react, mailbox });
+const telephone = setup.features.includes("calls") ? new Telephone({ call, act }) : null;
+document.title = setup.title;
+at("title").textContent = setup.title;
 ui.text.maxLength = setup.max_length;
 ui.ownNumber.append(...setup.own_numbers.map(({ number, display }) => new Option(display, number)));
 at("to-row").hidden = setup.own_numbers.length === 1;
@@ -48,7 +57,8 @@ at("composer").addEventListener("submit", (event) => {
   send();
 });
 ui.text.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // A mail has lines; it goes out by the button.
+  if (mailbox !== null || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   send();
 });
@@ -58,6 +68,18 @@ ui.behaviour.addEventListener("change", () => behave(chosenBehaviour()));
 ui.behaviour.addEventListener("submit", (event) => event.preventDefault());
 at("normal").addEventListener("click", () => behave({}));
 document.addEventListener("visibilitychange", reportSeen);
+
+/** What is drawn anew while it is pressed would take the press away. */
+const LONGEST_PRESS = 2000;
+let released = Promise.resolve();
+document.addEventListener("pointerdown", () => {
+  released = new Promise((done) => {
+    setTimeout(done, LONGEST_PRESS);
+    // The click itself comes after the pointer went up.
+    for (const end of ["pointerup", "pointercancel"])
+      document.addEventListener(end, () => setTimeout(done), { once: true });
+  });
+});
 
 const asked = new URLSearchParams(location.search).get("number");
 follow(asked ?? localStorage.getItem(REMEMBERED) ?? "");
@@ -77,6 +99,8 @@ async function follow(typed) {
       query.since = news.version;
       pause = 500;
       say("trouble", "");
+      await released;
+      if (signal.aborted) return;
       show(news);
     } catch (error) {
       if (signal.aborted) return;
@@ -97,6 +121,7 @@ async function follow(typed) {
 function chosen(number) {
   if (phone?.number === number) return;
   phone = null;
+  messenger.answer(null);
   reported.clear();
   localStorage.setItem(REMEMBERED, number);
   history.replaceState(null, "", `?${new URLSearchParams({ number })}`);
@@ -119,11 +144,12 @@ function show({ phone: news, phones }) {
   const arrived = news.messages.filter((message) => message.arrived);
   at("no-messages").hidden = arrived.length > 0;
   at("no-log").hidden = news.log.length > 0;
+  const acts = (message) => (telephone ?? messenger).acts(message);
   sync(
     at("messages"),
-    arrived,
+    arrived.map((message) => ({ ...message, quotedWords: quotedBy(message) })),
     ({ id }) => id,
-    (message) => drawMessage(news.number, message),
+    (message) => drawMessage(news.number, message, acts),
   );
   sync(at("log"), news.log.toReversed(), ({ number }) => number, drawLine);
   sync(
@@ -132,14 +158,25 @@ function show({ phone: news, phones }) {
     ({ number }) => number,
     drawChip,
   );
+  if (before === null)
+    at("phones")
+      .querySelector("[aria-pressed=true]")
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  telephone?.show(arrived);
   showBehaviour(news.behaviour);
   if (before === null || atTheEnd) ui.screen.scrollTop = ui.screen.scrollHeight;
   announce(before, arrived);
   reportSeen();
 }
 
+function quotedBy({ quoted }) {
+  if (!quoted) return "";
+  const message = phone.messages.find(({ id }) => id === quoted);
+  return message ? summary(message) : "An earlier message";
+}
+
 function drawChip({ number, display, now }) {
-  const button = element("button", { type: "button", "aria-pressed": String(now) }, display);
+  const button = element("button", { type: "button", title: display, "aria-pressed": String(now) }, display);
   button.addEventListener("click", () => follow(number));
   return element("li", {}, button);
 }
@@ -149,7 +186,8 @@ function announce(before, arrived) {
   const latest = arrived.at(-1);
   if (before === null || latest === undefined || latest.author === "customer") return;
   if (before.messages.some(({ id }) => id === latest.id)) return;
-  say("said", `New message: ${latest.text || "a picture"}`);
+  const words = latest.text || (telephone ? "it rings" : "a picture");
+  say("said", `New ${telephone ? "call" : "message"}: ${words}`);
 }
 
 /** What is on the screen while the page is looked at has been read. */
@@ -172,36 +210,64 @@ async function reportSeen() {
 
 async function send() {
   const text = ui.text.value;
-  if (phone === null || (!text.trim() && pictures.ids.length === 0)) return;
-  const message = {
-    number: phone.number,
-    own_number: ui.ownNumber.value,
-    text,
-    pictures: pictures.ids,
-  };
+  const subject = mailbox?.content.subject ?? "";
+  if (phone === null || (!text.trim() && !subject && pictures.ids.length === 0)) return;
+  const answered = messenger.answered;
   ui.text.value = "";
   grow();
-  try {
-    await postJson("texts", message);
+  const message = { text, pictures: pictures.ids };
+  if (answered !== null) message.reply_to = answered;
+  if (mailbox !== null) message.content = mailbox.content;
+  if (await write(message)) {
     pictures.take();
-    say("send-problem", "");
+    messenger.answer(null);
+    mailbox?.sent();
+    return;
+  }
+  ui.text.value ||= text;
+  grow();
+}
+
+/** The customer writes; whether it went out. */
+async function write(message) {
+  if (phone === null) return false;
+  const whose = { number: phone.number, own_number: ui.ownNumber.value };
+  return acted("send-problem", "texts", { ...whose, ...message });
+}
+
+function react(message, emoji) {
+  return acted("send-problem", "reactions", { number: phone.number, message, emoji });
+}
+
+function call(withheld) {
+  const whose = { number: phone.number, own_number: ui.ownNumber.value };
+  return acted("send-problem", "calls", { ...whose, withheld });
+}
+
+function act(id, what, said) {
+  return acted("send-problem", "call", { number: phone.number, call: id, act: what, said });
+}
+
+function actOnMail(message, what, url) {
+  return acted("send-problem", "mail", { number: phone.number, message, act: what, url });
+}
+
+/** Have something done; whether it was. What is in the way is said at `place`. */
+async function acted(place, path, wanted) {
+  try {
+    await postJson(path, wanted);
+    say(place, "");
+    return true;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    ui.text.value ||= text;
-    grow();
-    say("send-problem", error.message);
+    say(place, error.message);
+    return false;
   }
 }
 
 async function behave(behaviour) {
   if (phone === null || !ui.behaviour.reportValidity()) return;
-  try {
-    await postJson("behaviour", { number: phone.number, behaviour });
-    say("behaviour-problem", "");
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    say("behaviour-problem", error.message);
-  }
+  await acted("behaviour-problem", "behaviour", { number: phone.number, behaviour });
 }
 
 function chosenBehaviour() {
