@@ -47,7 +47,8 @@ const pairs: [string, string, number][] = [
   ),
   ...states.map((state): [string, string, number] => [state, `${state}-soft`, 4.5]),
   ["accent-text", "accent-soft", 4.5],
-  ...["bg-panel", "accent2-soft"].map((ground): [string, string, number] => [
+  ...tones.map((tone): [string, string, number] => [`tone-${tone}`, "bubble-in", 4.5]),
+  ...[...grounds.slice(0, 4), "accent2-soft"].map((ground): [string, string, number] => [
     "accent2-text",
     ground,
     4.5,
@@ -57,7 +58,10 @@ const pairs: [string, string, number][] = [
   ["banner-fg", "banner-bg", 4.5],
   ["note-fg", "note-bg", 4.5],
   ["bg-panel", "danger", 4.5],
-  ...grounds.flatMap((ground): [string, string, number][] => [["focus", ground, 3]]),
+  ...[...grounds, "bg-input", "bubble-in", "bubble-out", "note-bg", "flash", ...softs].map(
+    (ground): [string, string, number] => ["focus", ground, 3],
+  ),
+  ["banner-fg", "banner-bg", 3],
   ...["bg-panel", "bg-input", "bg-raised", "bg-app", "bg-sunken"].map(
     (ground): [string, string, number] => ["line-strong", ground, 3],
   ),

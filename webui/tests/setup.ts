@@ -23,6 +23,7 @@ HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
 HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
   this.open = false;
 };
+HTMLElement.prototype.showPopover ??= () => undefined;
 Element.prototype.scrollTo ??= () => undefined;
 
 afterEach(cleanup);

@@ -23,7 +23,11 @@ const kilobytes = (files: Iterable<string>) =>
   1000;
 
 /** Pages that few people open, each fetched when somebody goes there. */
-const pages = Object.keys(manifest).filter((key) => key.startsWith("src/settings/"));
+const pages = Object.keys(manifest).filter((key) =>
+  /^src\/((approvals|settings)\/|account\/(\w+Page|SecondStep|PasskeyButton|NewPassword|PhoneDialog)\.svelte$)/.test(
+    key,
+  ),
+);
 
 /**
  * A chunk and everything it cannot run without; with `later`, what it may fetch as well, but for
@@ -44,30 +48,36 @@ const scriptsOf = (keys: Iterable<string>) =>
 const stylesOf = (keys: Iterable<string>) =>
   new Set([...keys].flatMap((key) => manifest[key]?.css ?? []));
 const scripts = (later: boolean) => scriptsOf(reach(entry, later));
-const styles = stylesOf(reach(entry, true));
-/** What a page fetches that is not there already. */
+const styles = (later: boolean) => stylesOf(reach(entry, later));
+const shell = "src/settings/SettingsPage.svelte";
+/** What a page fetches that is not there already; a section's own is shown inside of another. */
 const onTop = (page: string) => {
-  const there = reach(entry, true);
+  const isSection = page.startsWith("src/settings/") && page.split("/").length > 3;
+  const there = new Set([...reach(entry, true), ...(isSection ? reach(shell, true) : [])]);
   return [...reach(page, true)].filter((key) => !there.has(key));
 };
 
 describe("what a browser has to fetch, gzip", () => {
-  it("is at most 90 kB of script before first paint", () => {
-    expect(kilobytes(scripts(false))).toBeLessThan(90);
+  it("is at most 76 kB of script before first paint", () => {
+    expect(kilobytes(scripts(false))).toBeLessThan(76);
   });
 
   it("is at most 150 kB of script in all", () => {
     expect(kilobytes(scripts(true))).toBeLessThan(150);
   });
 
-  it("is at most 12 kB of style", () => {
-    expect(kilobytes(styles)).toBeLessThan(12);
+  it("is at most 12 kB of style before first paint", () => {
+    expect(kilobytes(styles(false))).toBeLessThan(12);
+  });
+
+  it("is at most 21 kB of style in all", () => {
+    expect(kilobytes(styles(true))).toBeLessThan(21);
   });
 });
 
 describe.each(pages)("what %s fetches on top, gzip", (page) => {
-  it("is at most 12 kB of script", () => {
-    expect(kilobytes(scriptsOf(onTop(page)))).toBeLessThan(12);
+  it("is at most 17 kB of script", () => {
+    expect(kilobytes(scriptsOf(onTop(page)))).toBeLessThan(17);
   });
 
   it("is at most 2 kB of style", () => {
@@ -91,7 +101,7 @@ describe("the page", () => {
 
   it("lies compressed beside itself", () => {
     const later = pages.flatMap(onTop);
-    const files = [...scripts(true), ...styles, ...scriptsOf(later), ...stylesOf(later)];
+    const files = [...scripts(true), ...styles(true), ...scriptsOf(later), ...stylesOf(later)];
     for (const file of ["index.html", ...files])
       for (const packed of [".gz", ".br"])
         expect(readFileSync(`${dist}/${file}${packed}`).length).toBeGreaterThan(0);

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
 
 import { en } from "../src/core/strings.en";
-import { en as settings } from "../src/settings/strings.en";
+import { en as words } from "../src/core/words.en";
 
 type Catalogue = { readonly [key: string]: unknown };
+
+/** The catalogues of the settings' sections. */
+const settings = import.meta.glob<{ en: Catalogue }>("../src/settings/**/strings.en.ts", {
+  eager: true,
+});
 
 /** Every string of a catalogue, those that take values with some. */
 function strings(catalogue: Catalogue, path = ""): [string, unknown][] {
@@ -24,7 +29,9 @@ function strings(catalogue: Catalogue, path = ""): [string, unknown][] {
 }
 
 describe("the catalogue", () => {
-  it.each([...strings(en), ...strings(settings)])("%s says something", (_, said) => {
+  const sections = Object.values(settings).flatMap((section) => strings(section.en));
+
+  it.each([...strings(en), ...strings(words), ...sections])("%s says something", (_, said) => {
     expect(said).toBeTypeOf("string");
     expect(said).not.toMatch(/undefined|\[object/);
     expect(said).not.toMatch(/!|\bplease\b/i);
@@ -32,8 +39,8 @@ describe("the catalogue", () => {
 });
 
 it("does without what is not known", () => {
-  expect(en.entry.failed(null)).toBe("Failed");
-  expect(en.entry.failedFile(null)).toBe("The file could not be fetched");
-  expect(en.details.consentTitle("by text", "Friday", null)).toBe("Friday, by text");
+  expect(words.entry.failed(null)).toBe("Failed");
+  expect(words.entry.failedFile(null)).toBe("The file could not be fetched");
+  expect(words.details.consentTitle("by text", "Friday", null)).toBe("Friday: by text");
   expect(en.top.title(0, "Messages")).toBe("Messages");
 });

@@ -5,6 +5,7 @@ import { Http } from "../src/core/http";
 import { Inbox, type InboxPorts } from "../src/core/inbox";
 import type { SocketEvents } from "../src/core/stream";
 import type {
+  Call,
   Channel,
   Counts,
   Entry,
@@ -94,6 +95,8 @@ export const organisation: Organisation = {
   member_id: "m1",
   role: "admin",
   capabilities: ["messages.view", "messages.send"],
+  channels: null,
+  own_addresses: [],
 };
 
 export const me: Me = {
@@ -101,6 +104,7 @@ export const me: Me = {
   name: "Mira Lind",
   email: "mira@example.com",
   must_change_password: false,
+  phone: null,
   organisations: [organisation],
   csrf_token: "token",
 };
@@ -119,13 +123,19 @@ export function channel(id: string, change: Partial<Channel> = {}): Channel {
     outbound: true,
     own_addresses: [{ value: "+15550001", display: "+1 555 0001" }],
     address_scheme: "phone",
+    subject: false,
     media_out: true,
     media_max_bytes: 1_000_000,
     media_max_count: 2,
+    media_max_total: null,
+    copies: false,
     media_types: ["image/*", "application/pdf"],
     verified: true,
     page_url: null,
     page_label: null,
+    running: true,
+    version: "1.0.0",
+    templates: false,
     real: true,
     ...change,
   } as Channel;
@@ -138,6 +148,7 @@ export function row(id: string, change: Partial<ThreadRow> = {}): ThreadRow {
     status: "open",
     needs_response: false,
     unread: 0,
+    unresolved: 0,
     assignee: null,
     preview: { text: "Hello", direction: "in", channel_id: "a", status: null },
     channel_id: "a",
@@ -166,6 +177,10 @@ export function detail(id: string, change: Partial<ThreadDetail> = {}): ThreadDe
         channel_id: "a",
         can_send: true,
         reason: null,
+        may: "free",
+        until: null,
+        templates: false,
+        replies: false,
         to: [{ value: "+15550100", display: "+1 555 0100" }],
         own: [{ value: "+15550001", display: "+1 555 0001" }],
         max_length: 1600,
@@ -176,6 +191,10 @@ export function detail(id: string, change: Partial<ThreadDetail> = {}): ThreadDe
         channel_id: "b",
         can_send: false,
         reason: "Opted out on 3 May",
+        may: "closed",
+        until: null,
+        templates: false,
+        replies: false,
         to: [],
         own: [],
         max_length: null,
@@ -183,6 +202,7 @@ export function detail(id: string, change: Partial<ThreadDetail> = {}): ThreadDe
         subject: false,
       },
     ],
+    calls: [],
     default_channel_id: "a",
     read_up_to: null,
     ...change,
@@ -216,6 +236,39 @@ export function entry(id: string, thread: string, change: Partial<Entry> = {}): 
     sort_at: at,
     idempotency_key: null,
     warnings: [],
+    template: null,
+    answers: null,
+    edited_at: null,
+    wordings: [],
+    deleted_at: null,
+    reactions: [],
+    engagement: null,
+    call: null,
+    approval: null,
+    mentions: [],
+    ...change,
+  };
+}
+
+export function callOf(change: Partial<Call> = {}): Call {
+  return {
+    outcome: "missed",
+    duration: null,
+    ended_at: null,
+    lines: [],
+    voicemail: null,
+    summary: null,
+    facts: [],
+    result: null,
+    follow_up: null,
+    due_at: null,
+    follow_up_done_at: null,
+    handed_over: false,
+    unresolved: false,
+    resolved_at: null,
+    resolved_by: null,
+    member: null,
+    live: false,
     ...change,
   };
 }
@@ -236,6 +289,7 @@ export const counts: Counts = {
   filter: { all: 3, unread: 1, unassigned: 2, mine: 1, needs_response: 0 },
   status: { open: 3, unread: 1, closed: 0, all: 3 },
   unread_total: 1,
+  approvals: 0,
 };
 
 /** A server in the same process: answers requests by their method and path. */

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { me, settled, TestServer } from "../../tests/world";
 import { Http } from "../core/http";
 import { Session } from "../core/session";
+import { deviceOf } from "./device";
 import NewPassword from "./NewPassword.svelte";
 import SignIn from "./SignIn.svelte";
 
@@ -62,6 +63,45 @@ describe("signing in", () => {
     await settled();
     expect(done).toBe(true);
     expect(session.state.get()).toBe("in");
+  });
+});
+
+describe("a second factor", () => {
+  it("is asked for with the ticket, and from the beginning where that took too long", async () => {
+    const { server, session, user } = make();
+    server
+      .on("POST /api/v1/session", { status: 202, body: { ticket: "t1", methods: ["code"] } })
+      .on("POST /api/v1/session/second", { status: 401 });
+    render(SignIn, { session });
+    await user.type(screen.getByLabelText("Email"), "mira@example.com");
+    await user.type(screen.getByLabelText("Password"), "right{Enter}");
+    await settled();
+    const code = await screen.findByLabelText("Code");
+    expect(session.state.get()).toBe("starting");
+    await user.click(screen.getByRole("button", { name: "Continue" }));
+    expect(screen.getByText("Enter the code.")).toBeTruthy();
+    await user.type(code, "123456{Enter}");
+    await settled();
+    expect(server.last("POST /api/v1/session/second")?.body).toEqual({
+      ticket: "t1",
+      code: "123456",
+    });
+    expect(screen.getByRole("alert").textContent).toBe("That took too long. Sign in again.");
+    expect(screen.getByLabelText<HTMLInputElement>("Password").value).toBe("");
+  });
+});
+
+describe("a device", () => {
+  it("is named by what its browser says of itself", () => {
+    const chrome =
+      "Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/142.0 Safari/537.36";
+    expect(deviceOf(chrome)).toBe("Chrome on Windows");
+    expect(deviceOf(`${chrome} Edg/142.0`)).toBe("Edge on Windows");
+    expect(deviceOf("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) Version/19.0 Safari/604.1")).toBe(
+      "Safari on iPhone",
+    );
+    expect(deviceOf("python-httpx2/2.16.2")).toBe("python-httpx2/2.16.2");
+    expect(deviceOf(null)).toBeNull();
   });
 });
 

@@ -75,6 +75,14 @@ export function spokenTime(iso: string, now: number, zone: Zone): string {
   return format(zone, { dateStyle: "long", timeStyle: "short" }).format(Date.parse(iso));
 }
 
+/** "14:55" of today, else with its day. */
+export function dayTime(iso: string, now: number, zone: Zone): string {
+  const at = Date.parse(iso);
+  if (dayNumber(now, zone) === dayNumber(at, zone)) return clockTime(iso, zone);
+  const options = { weekday: "short", day: "numeric", month: "short" } as const;
+  return format(zone, { ...options, hour: "numeric", minute: "2-digit" }).format(at);
+}
+
 /** A key that is the same for all moments of one day in the zone. */
 export function dayKey(iso: string, zone: Zone): number {
   return dayNumber(Date.parse(iso), zone);
@@ -92,4 +100,45 @@ export function dayLabel(iso: string, now: number, zone: Zone): string {
     month: "long",
     ...(sameYear(at, now, zone) ? {} : { year: "numeric" }),
   }).format(at);
+}
+
+/** How far the clocks of a zone are ahead of UTC at a moment, in milliseconds. */
+function offset(at: number, zone: Zone): number {
+  const parts = format(
+    { locale: "en", timeZone: zone.timeZone },
+    {
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+      hourCycle: "h23",
+    },
+  ).formatToParts(at);
+  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);
+  const wall = Date.UTC(
+    part("year"),
+    part("month") - 1,
+    part("day"),
+    part("hour"),
+    part("minute"),
+    part("second"),
+  );
+  return wall - at;
+}
+
+/** The moment at which a day of `dayKey` begins in the zone. */
+export function dayStart(day: number, zone: Zone): number {
+  const midnight = day * DAY;
+  const guess = midnight - offset(midnight, zone);
+  return midnight - offset(guess, zone);
+}
+
+/** A number of `dayKey` as a date that people read: "20 Nov", with the year where it is another. */
+export function shortDay(day: number, today: number, zone: Zone): string {
+  const utc = { locale: zone.locale, timeZone: "UTC" };
+  const date = { day: "numeric", month: "short" } as const;
+  const other = !sameYear(day * DAY, today * DAY, utc);
+  return format(utc, other ? { ...date, year: "numeric" } : date).format(day * DAY);
 }

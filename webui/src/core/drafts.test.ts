@@ -18,6 +18,83 @@ function make(storage = new MemoryStorage(), clock = new TestClock(), person = "
   return { storage, clock, drafts: new Drafts(person, "main", storage, clock) };
 }
 
+/** Numbers that look random, and are the same in every run. */
+function dice(seed: number): (sides: number) => number {
+  let state = seed;
+  return (sides) => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return Math.floor((state / 2 ** 32) * sides);
+  };
+}
+
+describe("drafts, whatever is done in whatever order", () => {
+  const people = ["c1", "c2", "c/2", "new"];
+  const modes = ["a", "b", "note"];
+
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))(
+    "never show anything of one contact or mode on another (%i)",
+    (seed) => {
+      const roll = dice(seed + 1);
+      const { storage, clock, drafts: first } = make();
+      let drafts = first;
+      const expected = new Map<string, string>();
+      const pick = () => {
+        const [contact, mode] = [people[roll(4)] ?? "", modes[roll(3)] ?? ""];
+        return { contact, mode, key: `${contact} ${mode}`, draft: drafts.open(contact, mode) };
+      };
+      const uploads: { draft: ReturnType<typeof pick>["draft"]; key: string; local: string }[] = [];
+      for (let step = 0; step < 60; step += 1) {
+        const { key, draft } = pick();
+        const held = draft.content.get();
+        switch (roll(7)) {
+          case 0: {
+            const text = `${key} ${String(step)}`;
+            draft.write({ text, subject: key, cc: key });
+            expected.set(key, text);
+            break;
+          }
+          case 1: {
+            const local = `${key} ${String(step)}`;
+            draft.addFile(file({ local, name: key, state: "uploading" }));
+            uploads.push({ draft, key, local });
+            break;
+          }
+          case 2: {
+            const done = uploads.pop();
+            done?.draft.updateFile(done.local, { state: "ready", name: done.key });
+            break;
+          }
+          case 3: {
+            const taken = draft.take();
+            expect(draft.empty).toBe(true);
+            if (roll(2) === 0) draft.giveBack(taken, "refused", null);
+            else expected.delete(key);
+            break;
+          }
+          case 4:
+            expect(held.text === "" || held.text.startsWith(`${key} `)).toBe(true);
+            break;
+          case 5:
+            clock.pass(roll(600));
+            break;
+          default:
+            drafts.flush();
+            uploads.length = 0;
+            drafts = make(storage, clock).drafts;
+        }
+      }
+      for (const contact of people)
+        for (const mode of modes) {
+          const key = `${contact} ${mode}`;
+          const { text, subject, cc, files } = drafts.open(contact, mode).content.get();
+          expect(text).toBe(expected.get(key) ?? "");
+          expect([subject, cc].filter((each) => each !== "" && each !== key)).toEqual([]);
+          expect(files.filter(({ name }) => name !== key)).toEqual([]);
+        }
+    },
+  );
+});
+
 describe("drafts", () => {
   it("belong to one contact and one mode", () => {
     const { drafts } = make();
@@ -43,6 +120,31 @@ describe("drafts", () => {
     draft.write({ text: "" });
     drafts.flush();
     expect(storage.keys()).toEqual([]);
+  });
+
+  it("keep a template and the message they answer, and the words beside a template", () => {
+    const { storage, clock, drafts } = make();
+    const draft = drafts.open("c1", "a");
+    const reply = { entry_id: "e1", text: "When?", direction: "in" as const };
+    const template = { name: "hello", language: "en", values: { "1": "" }, text: "Hello {{1}}" };
+    draft.write({ text: "Mine", reply, template });
+    draft.learnText("Hello [1]");
+    drafts.flush();
+    const again = make(storage, clock).drafts.open("c1", "a").content.get();
+    expect(again).toMatchObject({ text: "Mine", reply, template: { text: "Hello [1]" } });
+    const taken = draft.take();
+    expect(taken).toMatchObject({ text: "", files: [], reply, template: { name: "hello" } });
+    expect(draft.content.get()).toMatchObject({ text: "Mine", reply: null, template: null });
+    draft.giveBack(taken, "A value is missing.", null, { "1": "Missing" });
+    expect(draft.content.get()).toMatchObject({
+      text: "Mine",
+      reply,
+      template: { name: "hello" },
+      faults: { "1": "Missing" },
+    });
+    draft.write({ template: null });
+    draft.learnText("late");
+    expect(draft.content.get()).toMatchObject({ template: null, faults: {} });
   });
 
   it("are gone after thirty days, after signing out, and when unreadable", () => {

@@ -1,6 +1,6 @@
 import { Cell, CellMap } from "./cell";
 import type { Clock } from "./clock";
-import type { Attachment } from "./wire";
+import type { Attachment, Quoted } from "./wire";
 
 /** The browser's storage, or anything that keeps strings. */
 export interface Storage {
@@ -21,20 +21,53 @@ export interface DraftFile {
   readonly attachment: Attachment | null;
 }
 
+/** A template in place of words of one's own. */
+export interface DraftTemplate {
+  readonly name: string;
+  readonly language: string;
+  /** For each of its parameters, empty as long as there is none. */
+  readonly values: Readonly<Record<string, string>>;
+  /** What goes out, as far as it is known here. */
+  readonly text: string;
+}
+
 export interface DraftText {
   readonly text: string;
+  /** Empty as long as nobody has written one: the message then gets the one of an answer. */
+  readonly subject: string;
   /** The contact's address it goes to, when one was chosen. */
   readonly to: string | null;
   /** The organisation's own address it comes from, when one was chosen. */
   readonly own: string | null;
   readonly files: readonly DraftFile[];
+  /** Who gets it in copy, as it was typed: addresses with commas between. */
+  readonly cc: string;
+  readonly bcc: string;
+  /** The message it answers, when one was named. */
+  readonly reply: Quoted | null;
+  readonly template: DraftTemplate | null;
   /** Kept while nothing is changed: sending the same again is then the same sending. */
   readonly key: string | null;
   /** Why the last sending was refused. */
   readonly refusal: string | null;
+  /** What is wrong with which value of the template. */
+  readonly faults: Readonly<Record<string, string>>;
 }
 
-const EMPTY: DraftText = { text: "", to: null, own: null, files: [], key: null, refusal: null };
+const EMPTY: DraftText = {
+  text: "",
+  subject: "",
+  to: null,
+  own: null,
+  files: [],
+  cc: "",
+  bcc: "",
+  reply: null,
+  template: null,
+  key: null,
+  refusal: null,
+  faults: {},
+};
 const SAVE_AFTER = 300;
 const KEPT_FOR = 30 * 24 * 60 * 60_000;
 const PREFIX = "hub.draft/";
@@ -46,7 +79,7 @@ export const NOTE = "note";
 export const NEW = "new";
 
 function isEmpty(draft: DraftText): boolean {
-  return draft.text === "" && draft.files.length === 0;
+  return draft.text + draft.subject === "" && draft.files.length === 0 && draft.template === null;
 }
 
 /** One draft. It belongs to one contact and one mode from its making, and to nothing else, ever. */
@@ -67,9 +100,22 @@ export class Draft {
   }
 
   /** What a person changes; the sending it may have been part of is then another one. */
-  write(change: Partial<Pick<DraftText, "text" | "to" | "own">>): void {
-    this.content.update((draft) => ({ ...draft, ...change, key: null, refusal: null }));
+  write(
+    change: Partial<
+      Pick<DraftText, "text" | "subject" | "to" | "own" | "cc" | "bcc" | "reply" | "template">
+    >,
+  ): void {
+    const faults = {};
+    this.content.update((draft) => ({ ...draft, ...change, key: null, refusal: null, faults }));
     this.changed(this);
+  }
+
+  /** What the template says now: told by the server, written by nobody. */
+  learnText(text: string): void {
+    this.content.update((draft) => ({
+      ...draft,
+      template: draft.template && { ...draft.template, text },
+    }));
   }
 
   addFile(file: DraftFile): void {
@@ -94,23 +140,40 @@ export class Draft {
     this.changed(this);
   }
 
-  /** Takes the content out, to be sent; the field is empty in the same moment. */
+  /**
+   * Takes the content out, to be sent; the field is empty in the same moment. A template goes
+   * without the words and files that wait beside it: they stay.
+   */
   take(): DraftText {
-    const taken = this.content.get();
-    this.content.set({ ...EMPTY, to: taken.to, own: taken.own });
+    const { text, subject, to, own, files, cc, bcc, ...rest } = this.content.get();
+    const stays = rest.template === null ? EMPTY : { ...EMPTY, text, subject, files, cc, bcc };
+    this.content.set({ ...stays, to, own });
     this.changed(this);
-    return taken;
+    return rest.template === null
+      ? { text, subject, to, own, files, cc, bcc, ...rest }
+      : { ...EMPTY, to, own, ...rest };
   }
 
   /** Puts back what was taken, before anything written since. */
-  giveBack(taken: DraftText, refusal: string | null, key: string | null): void {
+  giveBack(
+    taken: DraftText,
+    refusal: string | null,
+    key: string | null,
+    faults: Readonly<Record<string, string>> = {},
+  ): void {
     this.content.update((draft) => ({
       text: isEmpty(draft) ? taken.text : [taken.text, draft.text].filter(Boolean).join("\n"),
+      subject: draft.subject || taken.subject,
       files: [...taken.files, ...draft.files],
       to: draft.to ?? taken.to,
       own: draft.own ?? taken.own,
+      cc: draft.cc || taken.cc,
+      bcc: draft.bcc || taken.bcc,
+      reply: draft.reply ?? taken.reply,
+      template: draft.template ?? taken.template,
       key: isEmpty(draft) ? key : null,
       refusal,
+      faults,
     }));
     this.changed(this);
   }
@@ -120,9 +183,14 @@ interface Stored {
   contact: string;
   mode: string;
   text: string;
+  subject?: string;
   to: string | null;
   own: string | null;
   files: DraftFile[];
+  cc?: string;
+  bcc?: string;
+  reply?: Quoted | null;
+  template?: DraftTemplate | null;
   key: string | null;
   at: number;
 }
@@ -219,15 +287,20 @@ export class Drafts {
   }
 
   #stored(draft: Draft, content: DraftText): Stored {
-    const { text, to, own, key } = content;
+    const { text, subject, to, own, cc, bcc, reply, template, key } = content;
     const files = content.files.filter((file) => file.state === "ready");
     return {
       contact: draft.contact,
       mode: draft.mode,
       text,
+      subject,
       to,
       own,
       files,
+      cc,
+      bcc,
+      reply,
+      template,
       key,
       at: this.clock.now(),
     };
@@ -250,8 +323,10 @@ export class Drafts {
         continue;
       }
       if (!key.startsWith(this.#prefix)) continue;
-      const { contact, mode, text, to, own, files } = stored;
-      const content: DraftText = { text, to, own, files, key: stored.key, refusal: null };
+      const { contact, mode, text, subject = "", to, own, files } = stored;
+      const { reply = null, template = null, cc = "", bcc = "", key: sentUnder } = stored;
+      const known = { text, subject, to, own, files, cc, bcc, reply, template, key: sentUnder };
+      const content: DraftText = { ...EMPTY, ...known };
       if (key === this.#key(contact, mode)) {
         this.#make(contact, mode, content);
         continue;

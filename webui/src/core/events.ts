@@ -1,4 +1,4 @@
-import { t } from "./strings";
+import { t } from "./words";
 import type { Entry } from "./wire";
 
 /** A system event in one line; one this page does not know keeps the server's own words. */
@@ -14,6 +14,8 @@ function describe(type: string | null, assignee: string, address: string): strin
   switch (type) {
     case "assigned":
       return t.events.assigned(assignee);
+    case "assigned_automatically":
+      return t.events.assigned_automatically(assignee);
     case "unassigned":
       return t.events.unassigned;
     case "closed":

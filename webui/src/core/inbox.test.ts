@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import {
   ana,
+  callOf,
   channel,
   counts,
   detail,
@@ -9,6 +10,7 @@ import {
   later,
   minutesAgo,
   mira,
+  organisation,
   page,
   row,
   settled,
@@ -16,7 +18,7 @@ import {
   type World,
 } from "../../tests/world";
 import { Http } from "./http";
-import type { Change, Entry, ThreadRow } from "./wire";
+import type { Approval, Change, Entry, ThreadRow } from "./wire";
 
 const open = { status: "open", filter: "all" } as const;
 
@@ -55,6 +57,18 @@ const pending = ({ inbox }: World, thread: string) =>
     .pending.get()
     .map((each) => each.text);
 
+const decided = {
+  state: "approved",
+  member_id: organisation.member_id,
+  submitted_at: minutesAgo(5),
+  original_text: null,
+  original_subject: null,
+  decided_by: "Ana",
+  decided_by_id: "m2",
+  decided_at: minutesAgo(0),
+  reason: null,
+};
+
 describe("the inbox", () => {
   it("subscribes first and reads second", async () => {
     const made = await started();
@@ -64,10 +78,96 @@ describe("the inbox", () => {
     expect(made.inbox.channels.get().size).toBe(2);
     expect(made.inbox.members.get()).toHaveLength(2);
     expect(made.inbox.counts.get()).toEqual(counts);
-    made.sockets.say({ type: "counts", counts: { ...counts, unread_total: 7 } });
+    made.sockets.say({ type: "counts", counts: { ...counts, unread_total: 7 }, position: 11 });
     expect(made.inbox.counts.get()?.unread_total).toBe(7);
     made.inbox.stop();
     expect(made.sockets.last.closed).toBe(true);
+  });
+
+  it("shows no counts that are older than those it shows, but in another scope", async () => {
+    const made = await started();
+    const asked = made.inbox.loadCounts();
+    made.sockets.say({ type: "counts", counts: { ...counts, unread_total: 7 }, position: 11 });
+    await asked;
+    expect(made.inbox.counts.get()?.unread_total).toBe(7);
+    await made.inbox.show({ status: "closed", filter: "all" });
+    expect(made.inbox.counts.get()).toEqual(counts);
+  });
+
+  it("reads again what was read before the stream began", async () => {
+    const made = world();
+    made.server.position = 9;
+    made.inbox.start(open);
+    await settled();
+    const late = later<{ body: unknown; position: number }>();
+    made.server.on("GET /threads/t1/entries", () => late.promise);
+    void made.inbox.open("t1");
+    await settled();
+    made.server.position = 12;
+    const now = [row("t3"), row("t2"), row("t1")];
+    made.server.on("GET /threads", { body: { items: now, next_cursor: null } });
+    made.sockets.say({ type: "hello", position: 10 });
+    await settled();
+    expect(made.inbox.list.order.get()).toContain("t3");
+    const asked = made.server.asked("GET /threads/t1/entries");
+    late.keep({ body: page([entry("e1", "t1")]), position: 9 });
+    await settled();
+    expect(made.server.asked("GET /threads/t1/entries")).toBeGreaterThan(asked);
+    expect(made.server.asked("GET /threads")).toBe(2);
+  });
+
+  it("lets a row move that an open conversation has read before the stream told of it", async () => {
+    const made = await started(({ server }) => {
+      const newer = { sort_at: minutesAgo(0), status: "closed" as const };
+      server
+        .on("GET /threads/t2", { body: detail("t2", { sort_at: minutesAgo(0) }), position: 14 })
+        .on("GET /threads/t1", { body: detail("t1", newer), position: 14 });
+    });
+    await made.inbox.open("t2");
+    expect(made.inbox.list.order.get()).toEqual(["t2", "t1"]);
+    await made.inbox.open("t1");
+    expect([...made.inbox.list.leaving.get().keys()]).toEqual(["t1"]);
+  });
+
+  it("reads again what could not be read while the server was away", async () => {
+    const made = await started();
+    await made.inbox.open("t2");
+    made.server
+      .on("GET /threads", () => new TypeError("away"))
+      .on("GET /threads/t1/entries", () => new TypeError("away"));
+    made.sockets.last.events.closed();
+    await made.inbox.show({ status: "all", filter: "all" });
+    await made.inbox.open("t1");
+    expect(made.inbox.list.problem.get()).not.toBeNull();
+    expect(made.inbox.thread("t1").problem.get()).not.toBeNull();
+    made.server
+      .on("GET /threads", { body: { items: [row("t5"), row("t2")], next_cursor: null } })
+      .on("GET /threads/t1/entries", { body: page([entry("e1", "t1")]) });
+    made.inbox.stream.retryNow();
+    made.sockets.say({ type: "hello", position: 10 });
+    await settled();
+    expect(made.inbox.list.order.get()).toContain("t5");
+    expect(made.inbox.list.problem.get()).toBeNull();
+    expect(entries(made, "t1")).toEqual(["Text of e1"]);
+    expect(made.inbox.thread("t1").problem.get()).toBeNull();
+  });
+
+  it("leaves unread what could not be marked as read, and does it when the stream is back", async () => {
+    const made = await started(({ server }) => {
+      server.on("POST /threads/t1/read", () => new TypeError("away"));
+    });
+    await made.inbox.open("t1");
+    push(made, added(entry("e2", "t1")), changed(row("t1", { unread: 2 })));
+    expect(made.inbox.rows.get("t1")?.unread).toBe(0);
+    await settled();
+    expect(made.inbox.rows.get("t1")?.unread).toBe(2);
+    made.sockets.last.events.closed();
+    made.server.on("POST /threads/t1/read", { body: row("t1") });
+    made.inbox.stream.retryNow();
+    made.sockets.say({ type: "hello", position });
+    await settled();
+    expect(made.inbox.rows.get("t1")?.unread).toBe(0);
+    expect(made.server.last("POST /threads/t1/read")?.body).toEqual({ up_to: "e2" });
   });
 
   it("goes on with what it could read", async () => {
@@ -79,6 +179,22 @@ describe("the inbox", () => {
     });
     expect(made.inbox.list.order.get()).toHaveLength(2);
     expect(made.inbox.counts.get()).toBeNull();
+    expect(made.inbox.channelsProblem.get()).toContain("500");
+    expect(await made.inbox.show({ status: "open", filter: "all" })).toContain("500");
+
+    // As soon as there is a stream again it reads what it could not.
+    made.server
+      .on("GET /members", { body: [{ id: "m1", name: "Ana", available: true }] })
+      .on("GET /channels", { body: [channel("a")] })
+      .on("GET /threads/counts", { body: counts });
+    expect(await made.inbox.show({ status: "open", filter: "all" })).toBeNull();
+    made.sockets.last.events.closed();
+    made.inbox.stream.retryNow();
+    made.sockets.say({ type: "hello", position: made.inbox.stream.position ?? 0 });
+    await settled();
+    expect(made.inbox.channels.get().size).toBe(1);
+    expect(made.inbox.channelsProblem.get()).toBeNull();
+    expect(made.inbox.members.get()).toHaveLength(1);
   });
 
   it("gathers changes for a frame and patches what they touch", async () => {
@@ -101,6 +217,58 @@ describe("the inbox", () => {
     made.sockets.say({ type: "hello", position: at });
     await settled();
     expect(state()).toBe("degraded");
+  });
+
+  it("knows who there is, whenever that changes", async () => {
+    const made = await started();
+    const names = () => made.inbox.members.get().map(({ name }) => name);
+    const before = names();
+    made.server.on("GET /members", { body: [{ ...mira, name: "Mira Holm" }] });
+    push(made, { type: "members.changed" });
+    await settled();
+    expect(names()).toEqual(["Mira Holm"]);
+    expect(names()).not.toEqual(before);
+    expect(made.inbox.membersChanged.get()).toBe(made.inbox.stream.position);
+    made.server.on("GET /members", { body: [mira] });
+    made.sockets.say({ type: "reload", position: 900 });
+    await settled();
+    expect(names()).toEqual([mira.name]);
+  });
+
+  it("tells who has written a message what was decided on it, once", async () => {
+    const made = await started();
+    const toasts = () => made.inbox.toasts.shown.get().map(({ text }) => text);
+    const decide = (id: string, change: Partial<Entry>, more: object) => {
+      const approval = { ...decided, ...more };
+      const changes = { direction: "out", approval, ...change } as Partial<Entry>;
+      push(made, { type: "entry.changed", entry: entry(id, "t1", changes) });
+    };
+    decide("o1", { status: "pending" }, { state: "waiting" });
+    decide("o2", { status: "rejected" }, { state: "rejected", member_id: "somebody" });
+    expect(toasts()).toEqual([]);
+    decide("o1", { status: "pending" }, {});
+    decide("o1", { status: "sent" }, {});
+    decide("o3", { status: "rejected" }, { state: "rejected", reason: "Too blunt" });
+    const who = made.inbox.rows.get("t1")?.contact.display ?? "";
+    expect(toasts()).toEqual([
+      `Ana approved your message to ${who}`,
+      `Ana rejected your message to ${who}: Too blunt`,
+    ]);
+  });
+
+  it("hands on what the stream says of the approval queue", async () => {
+    const made = await started();
+    push(made, { type: "approval.changed", approval: { id: "1" } as Approval });
+    expect(made.inbox.approval.get()?.approval.id).toBe("1");
+  });
+
+  it("withdraws what waits for approval", async () => {
+    const made = await started();
+    const waits = entry("o1", "t1", { direction: "out", status: "pending_approval" });
+    made.server.on("POST /approvals/o1/withdraw", { body: { ...waits, status: "canceled" } });
+    await made.inbox.thread("t1").open();
+    await made.inbox.entryAction(waits, "withdraw");
+    expect(made.server.asked("POST /approvals/o1/withdraw")).toBe(1);
   });
 
   it("applies what arrives within one frame together", async () => {
@@ -134,12 +302,36 @@ describe("the inbox", () => {
     expect(made.server.asked("GET /threads")).toBe(3);
   });
 
+  it("reads who the contact is again when that has changed, of the open conversation", async () => {
+    const made = await started(({ server }) => {
+      server.on("GET /threads/t1", { body: detail("t1") });
+    });
+    await made.inbox.open("t1");
+    await settled();
+    const asked = () => made.server.asked("GET /threads/t1");
+    const before = asked();
+    const known = row("t1");
+    push(made, changed({ ...known, status: "closed" }));
+    await settled();
+    expect(asked()).toBe(before);
+    push(made, changed({ ...known, status: "closed" }));
+    await settled();
+    expect(asked()).toBe(before + 1);
+    const contact = { ...known.contact, name: "Ines", display: "Ines" };
+    push(made, changed({ ...known, contact }));
+    await settled();
+    expect(asked()).toBe(before + 2);
+    push(made, changed(row("t2")));
+    await settled();
+    expect(asked()).toBe(before + 2);
+  });
+
   it("opens a conversation, reads it for the team, and reads what arrives", async () => {
     const made = await started(({ server }) => {
       server
         .on("GET /threads", { body: { items: [row("t1", { unread: 2 })], next_cursor: null } })
         .on("GET /threads/t1", { body: detail("t1", { unread: 2 }) })
-        .on("POST /threads/t1/read", { status: 204 });
+        .on("POST /threads/t1/read", { body: row("t1") });
     });
     await made.inbox.open("t1");
     await settled();
@@ -184,7 +376,7 @@ describe("the inbox", () => {
 
   it("comes back to a conversation as it was left, with a line above what is new", async () => {
     const made = await started(({ server }) => {
-      server.on("POST /threads/t1/read", { status: 204 });
+      server.on("POST /threads/t1/read", { body: row("t1") });
     });
     await made.inbox.open("t1");
     await made.inbox.open("t2");
@@ -232,7 +424,7 @@ describe("the inbox", () => {
     made.inbox.resume();
     await settled();
     expect(made.server.asked("GET /threads")).toBe(3);
-    expect(made.server.asked("GET /members")).toBe(2);
+    expect(made.server.asked("GET /members")).toBe(3);
   });
 
   it("says that it is back in step only if the open conversation changed", async () => {
@@ -298,9 +490,8 @@ describe("what a person does to a conversation", () => {
     });
     made.inbox.setClosed("t1", true);
     expect(made.inbox.rows.get("t1")?.status).toBe("closed");
-    push(made, changed(row("t1", { status: "closed", unread: 3 })));
     await settled();
-    expect(made.inbox.rows.get("t1")).toMatchObject({ status: "open", unread: 3 });
+    expect(made.inbox.rows.get("t1")).toMatchObject({ status: "open", unread: 0 });
     const [toast] = made.inbox.toasts.shown.get();
     expect(toast?.text).toBe(
       "The conversation was not closed. You do not have the right to do this.",
@@ -309,6 +500,33 @@ describe("what a person does to a conversation", () => {
     toast?.action?.run();
     await settled();
     expect(made.inbox.rows.get("t1")?.status).toBe("closed");
+  });
+
+  it("stays where the stream has told of it, though no answer came", async () => {
+    const answer = later<Error>();
+    const made = await started(({ server }) => {
+      server.on("PATCH /threads/t1", () => answer.promise as never);
+    });
+    made.inbox.setClosed("t1", true);
+    push(made, changed(row("t1", { status: "closed", unread: 3 })));
+    answer.keep(new TypeError("lost"));
+    await settled();
+    expect(made.inbox.rows.get("t1")).toMatchObject({ status: "closed", unread: 3 });
+    expect(made.inbox.toasts.shown.get()).toHaveLength(1);
+  });
+
+  it("goes back to what the server has told when one after the other fails", async () => {
+    const [first, second] = [later<Error>(), later<Error>()];
+    const answers = [first, second];
+    const made = await started(({ server }) => {
+      server.on("PATCH /threads/t1", () => answers.shift()?.promise as never);
+    });
+    made.inbox.setClosed("t1", true);
+    made.inbox.setClosed("t1", false);
+    first.keep(new TypeError("lost"));
+    second.keep(new TypeError("lost"));
+    await settled();
+    expect(made.inbox.rows.get("t1")?.status).toBe("open");
   });
 
   it("covers reopening, needs response and nobody", async () => {
@@ -330,8 +548,8 @@ describe("what a person does to a conversation", () => {
   it("keeps a conversation unread when told to, until told otherwise", async () => {
     const made = await started(({ server }) => {
       server
-        .on("POST /threads/t1/unread", { status: 204 })
-        .on("POST /threads/t1/read", { status: 204 });
+        .on("POST /threads/t1/unread", { body: row("t1", { unread: 1 }) })
+        .on("POST /threads/t1/read", { body: row("t1") });
     });
     await made.inbox.open("t1");
     await made.inbox.markUnread("t1");
@@ -346,10 +564,11 @@ describe("what a person does to a conversation", () => {
     expect(made.server.asked("POST /threads/t1/read")).toBe(1);
     await made.inbox.markRead("t2");
     expect(made.inbox.thread("t2").state.get()).toBe("ready");
+    push(made, changed(row("t1", { unread: 0 })));
     made.server.on("POST /threads/t1/unread", { status: 500 });
     await made.inbox.markUnread("t1");
     expect(made.inbox.rows.get("t1")?.unread).toBe(0);
-    made.server.on("POST /threads/t1/unread", { status: 204 });
+    made.server.on("POST /threads/t1/unread", { body: row("t1", { unread: 1 }) });
     made.inbox.toasts.shown.get()[0]?.action?.run();
     await settled();
     expect(made.inbox.rows.get("t1")?.unread).toBe(1);
@@ -389,6 +608,78 @@ describe("sending", () => {
     expect(made.storage.keys()).toEqual([]);
   });
 
+  it("sends a template with its values, and says which of them is wrong", async () => {
+    const made = await started(({ server }) => {
+      const [a] = detail("t1").compose;
+      const only = a && { ...a, can_send: false, may: "template" as const };
+      server.on("GET /threads/t1", { body: detail("t1", { compose: only ? [only] : [] }) });
+      server.on("POST /threads/t1/messages", {
+        status: 422,
+        body: {
+          detail: "A value does not fit.",
+          errors: [
+            { field: "variables.2", message: "Too long" },
+            { field: "body", message: "" },
+          ],
+        },
+      });
+    });
+    await made.inbox.open("t1");
+    const thread = made.inbox.thread("t1");
+    const draft = draftOf(made, "t1");
+    draft.write({ text: "Mine" });
+    expect(made.inbox.send(thread, draft)).toBe(false);
+    const reply = { entry_id: "e1", text: "When?", direction: "in" as const };
+    const template = { name: "hi", language: "en", values: { "1": "Elif", "2": " " }, text: "Hi" };
+    draft.write({ reply, template });
+    expect(made.inbox.sendable(draft)).toBe(false);
+    draft.write({ template: { ...template, values: { "1": "Elif", "2": "x" } } });
+    expect(made.inbox.send(thread, draft)).toBe(true);
+    expect(pending(made, "t1")).toEqual(["Hi"]);
+    expect(thread.pending.get()[0]?.answers).toEqual(reply);
+    await settled();
+    expect(made.server.last("POST /threads/t1/messages")?.body).toMatchObject({
+      body: "",
+      reply_to: "e1",
+      template: { name: "hi", language: "en" },
+      variables: { "1": "Elif", "2": "x" },
+    });
+    expect(draft.content.get()).toMatchObject({
+      text: "Mine",
+      refusal: "A value does not fit.",
+      faults: { "2": "Too long" },
+      template: { name: "hi" },
+    });
+  });
+
+  it("lets go of an entry that turned out to be another one", async () => {
+    const made = await started();
+    await made.inbox.open("t1");
+    push(made, { type: "entry.removed", entry_id: "e1", thread_id: "t1" });
+    expect(entries(made, "t1")).toEqual([]);
+    push(made, { type: "entry.removed" });
+  });
+
+  it("shows a moved call where it stands now alone", async () => {
+    const call = callOf({ unresolved: true });
+    const made = await started(({ server }) => {
+      server.on("GET /threads/t9", { body: detail("t9") });
+      server.on("POST /entries/e1/resolve", {
+        body: entry("e1", "t9", { kind: "call", call }),
+        position: 14,
+      });
+    });
+    await made.inbox.open("t1");
+    await made.inbox.open("t2");
+    made.inbox.learnEntry(entry("e1", "t2", { kind: "call", call }), 12);
+    expect(entries(made, "t1")).toEqual([]);
+    expect(entries(made, "t2")).toContain("Text of e1");
+    await made.inbox.entryAction(entry("e1", "t2"), "resolved");
+    await settled();
+    expect(entries(made, "t2")).not.toContain("Text of e1");
+    expect(made.inbox.rows.get("t9")?.id).toBe("t9");
+  });
+
   it("finds its own by the stream as well, whichever is first", async () => {
     const answer = later<{ status: number; body: unknown; position: number }>();
     const made = await started(({ server }) => {
@@ -415,9 +706,14 @@ describe("sending", () => {
     });
     await made.inbox.open("t1");
     const draft = draftOf(made, "t1");
-    draft.write({ text: "Hello" });
+    draft.write({ text: "Hello", cc: "a@x.org, b@x.org", bcc: "c@x.org" });
     made.inbox.send(made.inbox.thread("t1"), draft);
     await settled();
+    expect(made.server.last("POST /threads/t1/messages")?.body).toMatchObject({
+      cc: ["a@x.org", "b@x.org"],
+      bcc: ["c@x.org"],
+    });
+    expect(draft.content.get()).toMatchObject({ cc: "a@x.org, b@x.org", bcc: "c@x.org" });
     expect(draft.content.get()).toMatchObject({ text: "Hello", refusal: "Opted out." });
     expect(pending(made, "t1")).toEqual([]);
     expect(made.inbox.toasts.shown.get()).toHaveLength(0);
@@ -639,6 +935,21 @@ describe("files", () => {
     made.inbox.detach(draft, draft.content.get().files[0]?.local ?? "");
     await settled();
     expect(draft.content.get().files).toEqual([]);
+  });
+
+  it("are what their bytes say, whatever their names say", async () => {
+    const made = await started(({ server }) => {
+      const body = { ...attachment, content_type: "video/mp4" };
+      server.on("POST /attachments", { status: 201, body });
+    });
+    await made.inbox.open("t1");
+    const draft = draftOf(made, "t1");
+    made.inbox.attach(draft, file);
+    await settled();
+    const [held] = draft.content.get().files;
+    expect(held?.reason).toMatch(/The file is video\/mp4/);
+    expect(made.inbox.canUploadAgain(held?.local ?? "")).toBe(false);
+    expect(made.inbox.sendable(draft)).toBe(false);
   });
 
   it("tell how far they are", async () => {

@@ -1,18 +1,39 @@
 import { Cell } from "./cell";
 import type { Clock } from "./clock";
-import { modeOf, optimisticEntry, refuseFile } from "./compose";
-import { Drafts, NOTE, type Draft, type DraftText, type Storage } from "./drafts";
-import type { Http, StartBody } from "./http";
+import {
+  addressesIn,
+  carries,
+  copiesOf,
+  isUsable,
+  modeOf,
+  optimisticEntry,
+  refuseFile,
+} from "./compose";
+import { dayKey } from "./dates";
+import {
+  Drafts,
+  NOTE,
+  type Draft,
+  type DraftTemplate,
+  type DraftText,
+  type Storage,
+} from "./drafts";
+import type { Http, Read, StartBody } from "./http";
 import { List } from "./list";
-import { isPassing, reasonOf, Refused } from "./problem";
+import { faultsOf, isPassing, reasonOf, Refused } from "./problem";
+import { sendsHow } from "./rights";
 import { isWhole, Rows } from "./rows";
+import { isLate } from "./scope";
 import { Stream, type Socket, type SocketEvents } from "./stream";
 import { t } from "./strings";
 import { Thread } from "./thread";
 import { Toasts } from "./toasts";
 import type {
+  AlertChoices,
+  Approval,
   Change,
   Channel,
+  Colleague,
   Counts,
   Entry,
   Member,
@@ -56,6 +77,17 @@ interface Sending {
   tries: number;
 }
 
+/** What is sent of a template. */
+const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Whether a row says nothing new; what is known may hold more, as it was read with its details. */
+const repeats = (known: ThreadRow, row: ThreadRow) =>
+  (Object.keys(row) as (keyof ThreadRow)[]).every((name) => same(known[name], row[name]));
+
+function templateOf({ name, language, values }: DraftTemplate) {
+  return { body: "", template: { name, language }, variables: { ...values } };
+}
+
 /** Everything the inbox of one organisation knows and does. */
 export class Inbox {
   readonly rows = new Rows();
@@ -65,12 +97,30 @@ export class Inbox {
   readonly toasts: Toasts;
   readonly counts = new Cell<Counts | null>(null);
   readonly channels = new Cell<ReadonlyMap<string, Channel>>(new Map());
-  readonly members = new Cell<readonly Member[]>([]);
+  /** Why the channels could not be read last. */
+  readonly channelsProblem = new Cell<string | null>(null);
+  readonly members = new Cell<readonly Colleague[]>([]);
   /** The conversation on screen. */
   readonly current = new Cell<string | null>(null);
+  /** Whether the person knows that the list begins with the last 30 days. */
+  readonly rangeNoted = new Cell(true);
   /** What a screen reader is to say. */
   readonly announcement = new Cell("");
 
+  /** What the stream said last of the approval queue. */
+  readonly approval = new Cell<{ approval: Approval; position: number } | null>(null);
+
+  /** The position at which the organisation's settings were changed last. */
+  readonly settingsChanged = new Cell(0);
+  /** The position at which members, roles, invitations or tokens were changed last. */
+  readonly membersChanged = new Cell(0);
+
+  /** What this person wants to be alerted of, once it is known. */
+  readonly alertChoices = new Cell<AlertChoices | null>(null);
+  /** Is told of what may be an alert; of a channel also how it was before. */
+  alerted: ((change: Change, before?: Channel) => void) | null = null;
+
+  readonly #told = new Set<string>();
   readonly #threads = new Map<string, Thread>();
   readonly #own = new Map<string, number>();
   readonly #readUpTo = new Map<string, string>();
@@ -81,6 +131,13 @@ export class Inbox {
   #queue: Change[] = [];
   #framed = false;
   #wasDown = false;
+  #membersFailed = false;
+  /** The position at which the counts that are shown are true. */
+  #countedAt = 0;
+  /** The earliest position that something was read at before the stream began. */
+  #readBefore = Infinity;
+  /** Until when what has become late is counted. */
+  #lookedAt = 0;
   #announcedAt = -Infinity;
 
   constructor(
@@ -96,7 +153,8 @@ export class Inbox {
       clock,
       rows: this.rows,
       me: organisation.member_id,
-      page: (scope, cursor) => http.threads(org, scope, cursor),
+      zone: { locale: undefined, timeZone: organisation.time_zone },
+      page: (scope, cursor) => this.#asked(() => http.threads(org, scope, cursor)),
     });
     this.stream = new Stream(
       {
@@ -114,8 +172,8 @@ export class Inbox {
         changes: (changes) => {
           this.#gather(changes);
         },
-        counts: (counts) => {
-          this.counts.set(counts);
+        counts: (counts, position) => {
+          this.#learnCounts(counts, position);
         },
         reload: () => {
           this.#reload();
@@ -127,7 +185,7 @@ export class Inbox {
     );
   }
 
-  /** Subscribes first and reads second, so that nothing falls between. */
+  /** Subscribes and reads at the same time; what falls between is read again. */
   start(scope: Scope): void {
     this.stream.start();
     this.#endings.push(
@@ -139,8 +197,10 @@ export class Inbox {
         if (state === "down") this.#wasDown = true;
         if (state !== "live") return;
         this.#sendWaiting();
+        this.#askAgain();
         // Nobody can ask what was said of channels meanwhile.
-        if (this.#wasDown) void this.loadChannels();
+        if (this.#wasDown || this.channelsProblem.get() !== null) void this.loadChannels();
+        if (this.#membersFailed) void this.#loadMembers();
         this.#wasDown = false;
       }),
     );
@@ -161,22 +221,74 @@ export class Inbox {
     this.stream.retryNow();
     this.#reload();
     void this.loadChannels();
-    void this.#loadMembers();
   }
 
-  async show(scope: Scope): Promise<void> {
+  /** What is read before the stream begins may miss what was never told: it is read again. */
+  async #asked<T>(ask: () => Promise<Read<T>>): Promise<Read<T>> {
+    const answer = await ask();
+    const { began } = this.stream;
+    if (began === null) this.#readBefore = Math.min(this.#readBefore, answer.position);
+    else if (answer.position < began) return ask();
+    return answer;
+  }
+
+  /** The stream is there: what could not be read without a network, or was read too early, is now. */
+  #askAgain(): void {
+    if (this.#readBefore < (this.stream.began ?? 0)) {
+      this.#readBefore = Infinity;
+      this.#reload();
+      return;
+    }
+    if (this.list.problem.get() !== null) void this.list.load();
+    const thread = this.#threads.get(this.current.get() ?? "");
+    if (thread?.failed)
+      void thread.open().then(() => {
+        this.#readOn();
+      });
+    this.#readOn();
+  }
+
+  /**
+   * Shows a list; `again` is for one that a person goes back to: as it was left. Says why its counts
+   * could not be read: whoever shows nothing but those asks.
+   */
+  async show(scope: Scope, again = false): Promise<string | null> {
+    this.#countedAt = 0;
     this.stream.show(scope);
-    await Promise.all([this.list.show(scope), this.loadCounts()]);
+    const [, why] = await Promise.all([this.list.show(scope, again), this.loadCounts()]);
+    return why;
   }
 
-  async loadCounts(): Promise<void> {
+  /** The person knows with which days the list begins: nothing tells them again, on any device. */
+  async noteRange(): Promise<void> {
+    if (this.rangeNoted.get()) return;
+    this.rangeNoted.set(true);
+    try {
+      await this.ports.http.ask((client) =>
+        client.PATCH("/api/v1/me", { body: { range_noted: true } }),
+      );
+    } catch {
+      // They are told once more with the next visit.
+    }
+  }
+
+  async loadCounts(): Promise<string | null> {
     const scope = this.list.scope.get();
     try {
-      const counts = await this.ports.http.counts(this.organisation.slug, scope);
-      if (scope === this.list.scope.get()) this.counts.set(counts);
-    } catch {
-      // The counts that are shown stay; the list says what is wrong.
+      const { data, position } = await this.ports.http.counts(this.organisation.slug, scope);
+      if (scope === this.list.scope.get()) this.#learnCounts(data, position);
+      return null;
+    } catch (error) {
+      // The counts that are shown stay.
+      return reasonOf(error);
     }
+  }
+
+  /** Takes counts unless those that are shown are newer. */
+  #learnCounts(counts: Counts, position: number): void {
+    if (position < this.#countedAt) return;
+    this.#countedAt = position;
+    this.counts.set(counts);
   }
 
   /**
@@ -187,10 +299,11 @@ export class Inbox {
     try {
       const channels = await this.ports.http.channels(this.organisation.slug);
       this.channels.set(new Map(channels.map((channel) => [channel.id, channel])));
-      return null;
+      this.channelsProblem.set(null);
     } catch (error) {
-      return reasonOf(error);
+      this.channelsProblem.set(reasonOf(error));
     }
+    return this.channelsProblem.get();
   }
 
   /** A channel as an answer has just described it. */
@@ -201,7 +314,9 @@ export class Inbox {
   async #loadMembers(): Promise<void> {
     try {
       this.members.set(await this.ports.http.members(this.organisation.slug));
+      this.#membersFailed = false;
     } catch {
+      this.#membersFailed = true;
       // Assigning offers nobody then; everything else works.
     }
   }
@@ -214,11 +329,11 @@ export class Inbox {
       const org = this.organisation.slug;
       thread = new Thread(id, {
         detail: async (thread_id) => {
-          const read = await http.thread(org, thread_id);
-          this.rows.put(read.data, read.position);
+          const read = await this.#asked(() => http.thread(org, thread_id));
+          this.#takeRow(read.data, read.position);
           return read;
         },
-        entries: (thread_id, kind, at) => http.entries(org, thread_id, kind, at),
+        entries: (thread_id, kind, at) => this.#asked(() => http.entries(org, thread_id, kind, at)),
       });
     }
     this.#threads.delete(id);
@@ -254,16 +369,55 @@ export class Inbox {
     void this.#act(id, { assignee: member }, patch, t.undone.assign.failed);
   }
 
+  /** Whether conversations may be assigned to this person by themselves. */
+  async setAvailable(available: boolean): Promise<void> {
+    const { slug, member_id } = this.organisation;
+    const show = (now: boolean) => {
+      this.members.update((members) =>
+        members.map((each) => (each.id === member_id ? { ...each, available: now } : each)),
+      );
+    };
+    show(available);
+    try {
+      const params = { path: { org: slug } };
+      await this.ports.http.ask((client) =>
+        client.PATCH("/api/v1/organisations/{org}/membership", { params, body: { available } }),
+      );
+    } catch (error) {
+      show(!available);
+      this.toasts.add(t.undone.available.failed(reasonOf(error)), {
+        label: t.action.retry,
+        run: () => void this.setAvailable(available),
+      });
+    }
+  }
+
+  /** Time has passed: what has become late since is counted, and listed where late ones are. */
+  timePassed(): void {
+    const since = this.#lookedAt;
+    this.#lookedAt = this.ports.clock.now();
+    const become = (row: ThreadRow) => isLate(row, this.#lookedAt) && !isLate(row, since);
+    const { filter, range = "all", q } = this.list.scope.get();
+    // Another day has begun: "today" is not what it was.
+    const day = (at: number) => dayKey(new Date(at).toISOString(), this.list.zone);
+    const turned = since > 0 && range !== "all" && day(since) !== day(this.#lookedAt);
+    if (turned) this.list.forget();
+    if (!turned && !this.rows.all().some(become)) return;
+    void this.loadCounts();
+    if (q === undefined && (turned || filter === "late")) void this.list.load();
+  }
+
   setClosed(id: string, closed: boolean): void {
     const status = closed ? "closed" : "open";
     const failed = closed ? t.undone.close.failed : t.undone.reopen.failed;
-    const change = closed ? { status, needs_response: false } : { status };
+    const change = closed ? { status, needs_response: false, reply_due_at: null } : { status };
     void this.#act(id, change as Partial<ThreadRow>, { status }, failed);
   }
 
   setNeedsResponse(id: string, needs: boolean): void {
-    const change = { needs_response: needs };
-    void this.#act(id, change, change, t.undone.needsResponse.failed);
+    const patch = { needs_response: needs };
+    const change = needs ? patch : { ...patch, reply_due_at: null };
+    void this.#act(id, change, patch, t.undone.needsResponse.failed);
   }
 
   async markUnread(id: string): Promise<void> {
@@ -274,7 +428,10 @@ export class Inbox {
     await this.#optimistic(
       id,
       { unread: 1 },
-      () => this.ports.http.markUnread(this.organisation.slug, id),
+      async () => {
+        const { data, position } = await this.ports.http.markUnread(this.organisation.slug, id);
+        this.#takeRow(data, position);
+      },
       t.undone.unread.failed,
       () => void this.markUnread(id),
     );
@@ -297,10 +454,9 @@ export class Inbox {
       id,
       change,
       async () => {
-        const answer = await this.ports.http.patchThread(this.organisation.slug, id, patch);
-        const before = this.rows.get(id);
-        if (this.rows.put(answer.data, answer.position))
-          this.list.changed(before, answer.data, false);
+        const { slug } = this.organisation;
+        const { data, position } = await this.ports.http.patchThread(slug, id, patch);
+        this.#takeRow(data, position);
       },
       failed,
       () => void this.#act(id, change, patch, failed),
@@ -322,18 +478,22 @@ export class Inbox {
     try {
       await call();
     } catch (error) {
-      const now = this.rows.get(id);
-      if (before && now) {
-        const back = Object.fromEntries(
-          Object.entries(change)
-            .filter(([key, value]) => now[key as keyof ThreadRow] === value)
-            .map(([key]) => [key, before[key as keyof ThreadRow]]),
-        );
-        this.rows.patch(id, back);
-        this.list.changed(now, { ...now, ...back }, false);
-      }
+      this.#putBack(id, change);
       this.toasts.add(failed(reasonOf(error)), { label: t.action.retry, run: again });
     }
+  }
+
+  /** A change that failed: what it changed here is as the server told it last. */
+  #putBack(id: string, change: Partial<ThreadRow>): void {
+    const now = this.rows.get(id);
+    const told = this.rows.told(id);
+    if (!now || !told) return;
+    const keys = (Object.keys(change) as (keyof ThreadRow)[]).filter(
+      (key) => now[key] === change[key],
+    );
+    const back = Object.fromEntries(keys.map((key) => [key, told[key]]));
+    this.rows.patch(id, back);
+    this.list.changed(now, { ...now, ...back }, false);
   }
 
   // Reading
@@ -346,16 +506,25 @@ export class Inbox {
 
   #read(id: string): void {
     const newest = this.#threads.get(id)?.newest();
-    if (!newest || (this.rows.get(id)?.unread ?? 0) === 0) return;
+    const row = this.rows.get(id);
+    // Calls that are unresolved stay unread whoever has read them.
+    if (!newest || !row || row.unread <= row.unresolved) return;
     if (this.#readUpTo.get(id) === newest.id) return;
     this.#readUpTo.set(id, newest.id);
-    const before = this.rows.get(id);
-    this.rows.patch(id, { unread: 0 });
-    const row = this.rows.get(id);
-    if (row) this.list.changed(before, row, false);
-    this.ports.http.markRead(this.organisation.slug, id, newest.id).catch(() => {
+    const change = { unread: row.unresolved };
+    this.rows.patch(id, change);
+    this.list.changed(row, { ...row, ...change }, false);
+    void this.#markRead(id, newest.id, change);
+  }
+
+  async #markRead(id: string, upTo: string, change: Partial<ThreadRow>): Promise<void> {
+    try {
+      const { data, position } = await this.ports.http.markRead(this.organisation.slug, id, upTo);
+      this.#takeRow(data, position);
+    } catch {
       this.#readUpTo.delete(id);
-    });
+      this.#putBack(id, change);
+    }
   }
 
   // What the stream brings
@@ -374,37 +543,83 @@ export class Inbox {
 
   #apply(changes: readonly Change[]): void {
     const told = new Set(changes.map((change) => change.thread?.id));
-    for (const { type, position, thread, entry, channel } of changes) {
+    const doers = new Map<string, string>();
+    for (const { entry } of changes)
+      if (typeof entry?.event?.by === "string") doers.set(entry.thread_id, entry.event.by);
+    for (const change of changes) {
+      const { type, position, thread, entry, channel, approval, entry_id, thread_id } = change;
       if (type === "thread.changed") {
-        if (isWhole(thread)) this.#takeRow(thread, position);
+        if (isWhole(thread)) this.#takeChange(thread, position, doers.get(thread.id));
         else this.#recover((thread as Partial<ThreadRow> | null | undefined)?.id ?? null);
+      } else if (type === "entry.removed") {
+        this.#threads.get(thread_id ?? "")?.remove(entry_id ?? "", position);
       } else if (entry) {
         this.#takeEntry(entry, position);
         if (!this.rows.get(entry.thread_id) && !told.has(entry.thread_id))
           this.#recover(entry.thread_id);
       } else if (channel) {
+        const before = this.channels.get().get(channel.id);
         this.learnChannel(channel);
+        this.alerted?.(change, before);
+      } else if (approval) {
+        this.approval.set({ approval, position });
+      } else if (type === "settings.changed") {
+        this.settingsChanged.set(position);
+        // When answers are due goes by them.
+        void this.list.load();
+        void this.loadCounts();
+      } else if (type === "members.changed") {
+        this.membersChanged.set(position);
+        void this.#loadMembers();
       }
+      if (type === "entry.changed" && entry) this.#tellAuthor(entry);
     }
+    // The rows of a frame come after its entries.
+    for (const change of changes) if (change.alert) this.alerted?.(change);
     this.#readOn();
     if (this.stream.state.get() === "polling") void this.loadCounts();
   }
 
-  #takeRow(row: ThreadRow, position: number): void {
+  #takeChange(row: ThreadRow, position: number, by: string | undefined): void {
+    const before = this.rows.get(row.id);
+    this.#takeRow(row, position, by);
+    // Who the contact is stands in the details; of most of it the row says nothing.
+    const elsewhere = before && (repeats(before, row) || !same(before.contact, row.contact));
+    if (elsewhere && row.id === this.current.get()) void this.thread(row.id).refreshDetail();
+  }
+
+  #takeRow(row: ThreadRow, position: number, by: string | null = null): void {
     const before = this.rows.get(row.id);
     if (!this.rows.put(row, position)) return;
     const own = (this.#own.get(row.id) ?? 0) > this.ports.clock.now();
-    this.list.changed(before, row, !own);
+    this.list.changed(before, row, !own, by);
   }
 
   #takeEntry(entry: Entry, position: number): void {
     if (entry.idempotency_key) this.#settle(entry.idempotency_key);
+    // A call may have been moved: it stands in one conversation.
+    if (entry.call)
+      for (const [id, other] of this.#threads) if (id !== entry.thread_id) other.drop(entry.id);
     const thread = this.#threads.get(entry.thread_id);
     const isNew = thread?.take(entry, position) ?? false;
     if (!thread || this.current.get() !== entry.thread_id) return;
     if (isNew && entry.direction === "in") this.#announce(entry);
     // What may be sent goes by what was received, and by consent: ask what holds now.
-    if (isNew && (entry.direction === "in" || entry.kind === "system")) void thread.refreshDetail();
+    if (isNew && (entry.direction === "in" || entry.kind === "system" || entry.subject))
+      void thread.refreshDetail();
+  }
+
+  /** Who has written a message hears what was decided on it, wherever in the application they are. */
+  #tellAuthor(entry: Entry): void {
+    const { approval, status } = entry;
+    if (approval?.member_id !== this.organisation.member_id || this.#told.has(entry.id)) return;
+    const who = this.rows.get(entry.thread_id)?.contact.display ?? entry.address ?? "";
+    const by = approval.decided_by ?? "";
+    if (status === "rejected") this.toasts.add(t.approved.rejected(by, who, approval.reason ?? ""));
+    else if (approval.state === "approved" && ["pending", "queued", "sent"].includes(status ?? ""))
+      this.toasts.add(t.approved.approved(by, who));
+    else return;
+    this.#told.add(entry.id);
   }
 
   #announce(entry: Entry): void {
@@ -433,9 +648,12 @@ export class Inbox {
   }
 
   #reload(): void {
+    this.#countedAt = 0;
     for (const thread of this.#threads.values()) thread.markStale();
+    this.list.forget();
     void this.list.load();
     void this.loadCounts();
+    void this.#loadMembers();
     const id = this.current.get();
     if (id === null) return;
     void this.thread(id)
@@ -458,7 +676,8 @@ export class Inbox {
 
   /** Whether a draft could be sent as it is. */
   sendable(draft: Draft): boolean {
-    const { text, files } = draft.content.get();
+    const { text, files, template } = draft.content.get();
+    if (template) return Object.values(template.values).every((value) => value.trim() !== "");
     if (files.some((file) => file.state !== "ready")) return false;
     return text.trim() !== "" || (files.length > 0 && draft.mode !== NOTE);
   }
@@ -468,7 +687,8 @@ export class Inbox {
     const detail = thread.detail.get();
     if (detail?.contact.id !== draft.contact || !this.sendable(draft)) return false;
     const mode = modeOf(detail, draft.mode);
-    if (draft.mode !== NOTE && !mode?.can_send) return false;
+    const { template } = draft.content.get();
+    if (draft.mode !== NOTE && !(template ? isUsable(mode) : mode?.can_send)) return false;
     const content = draft.take();
     const key = content.key ?? this.ports.uuid();
     const own = content.own ?? mode?.own[0]?.value ?? null;
@@ -479,11 +699,16 @@ export class Inbox {
         thread: thread.id,
         mode: draft.mode,
         author: { id: this.organisation.member_id, name: this.person.name },
-        text: content.text.trim(),
+        text: template?.text ?? content.text.trim(),
+        subject: content.subject.trim() || (mode?.subject_default ?? null),
         address: to,
         own,
         attachments: content.files.flatMap((file) => file.attachment ?? []),
+        cc: addressesIn(content.cc),
+        bcc: addressesIn(content.bcc),
+        reply: content.reply,
         channel: this.channels.get().get(draft.mode) ?? null,
+        gated: sendsHow(this.organisation) === "gated",
         at: new Date(this.ports.clock.now()).toISOString(),
       }),
     );
@@ -508,17 +733,23 @@ export class Inbox {
               channel_id: draft.mode,
               contact_id: draft.contact,
               body: text,
+              ...(content.subject.trim() ? { subject: content.subject.trim() } : {}),
               to: content.to,
               from: content.own,
               attachment_ids: content.files.flatMap((file) => file.attachment?.id ?? []),
+              ...copiesOf(content),
+              ...(content.reply ? { reply_to: content.reply.entry_id } : {}),
+              ...(content.template ? templateOf(content.template) : {}),
             });
       this.#settle(key);
       this.drafts.dropSending(draft, key);
       this.thread(thread).take({ ...data, idempotency_key: key }, position);
       this.thread(thread).dropPending(key);
+      // What the next answer is about is another thing now.
+      if (data.subject) void this.thread(thread).refreshDetail();
     } catch (error) {
       if (!isPassing(error)) {
-        this.#returnDraft(sending, reasonOf(error));
+        this.#returnDraft(sending, error);
         return;
       }
       // Nobody knows whether it arrived; under the same key it cannot go out twice.
@@ -549,10 +780,13 @@ export class Inbox {
     this.drafts.dropSending(waiting.sending.draft, key);
   }
 
-  #returnDraft({ thread, draft, content, key }: Sending, reason: string): void {
+  #returnDraft({ thread, draft, content, key }: Sending, error: unknown): void {
     this.thread(thread).dropPending(key);
     this.drafts.dropSending(draft, key);
-    draft.giveBack(content, reason, null);
+    const reason = reasonOf(error);
+    draft.giveBack(content, reason, null, faultsOf(error, "variables."));
+    // A rule that forbids it may be new: what may be written is asked anew.
+    if (error instanceof Refused) void this.thread(thread).refreshDetail();
     if (this.current.get() === thread) return;
     const who = this.rows.get(thread)?.contact.display ?? "";
     this.toasts.add(t.composer.notSentTo(who, reason));
@@ -579,20 +813,32 @@ export class Inbox {
 
   // What may be done to an entry
 
-  async entryAction(entry: Entry, action: "cancel" | "retry" | "sent" | "failed"): Promise<void> {
+  async entryAction(
+    entry: Entry,
+    action: "cancel" | "withdraw" | "retry" | "sent" | "failed" | "resolved",
+  ): Promise<void> {
     const { http } = this.ports;
     const org = this.organisation.slug;
     try {
       const { data, position } =
         action === "cancel"
           ? await http.cancel(org, entry.id)
-          : action === "retry"
-            ? await http.retry(org, entry.id)
-            : await http.resolve(org, entry.id, action);
-      this.thread(entry.thread_id).take(data, position);
+          : action === "withdraw"
+            ? await http.withdraw(org, entry.id)
+            : action === "retry"
+              ? await http.retry(org, entry.id)
+              : await http.resolve(org, entry.id, action);
+      this.learnEntry(data, position);
     } catch (error) {
       this.toasts.add(t.undone.entry[action](reasonOf(error)));
     }
+  }
+
+  /** An entry as an answer has just described it. */
+  learnEntry(entry: Entry, position: number): void {
+    this.#own.set(entry.thread_id, this.ports.clock.now() + OWN_FOR);
+    this.#takeEntry(entry, position);
+    if (!this.rows.get(entry.thread_id)) this.#recover(entry.thread_id);
   }
 
   // Files
@@ -600,7 +846,7 @@ export class Inbox {
   /** Uploads a file into the draft it was given to, whatever is on screen when it is done. */
   attach(draft: Draft, file: PickedFile): void {
     const channel = this.channels.get().get(draft.mode) ?? null;
-    const refusal = refuseFile(file, draft.content.get().files.length, channel);
+    const refusal = refuseFile(file, draft.content.get().files, channel);
     if (refusal !== null) {
       this.toasts.add(refusal);
       return;
@@ -624,6 +870,11 @@ export class Inbox {
     draft.removeFile(local);
   }
 
+  /** Whether a file that failed can be tried again: it is still at hand. */
+  canUploadAgain(local: string): boolean {
+    return this.#blobs.has(local);
+  }
+
   uploadAgain(draft: Draft, local: string): void {
     const kept = this.#blobs.get(local);
     if (!kept) return;
@@ -644,8 +895,13 @@ export class Inbox {
         },
         abort.signal,
       );
-      draft.updateFile(local, { state: "ready", progress: 1, attachment });
       this.#blobs.delete(local);
+      // What a file is, its bytes say, and not its name.
+      const channel = this.channels.get().get(draft.mode);
+      if (channel && !carries(channel, attachment.content_type)) {
+        const reason = t.composer.files.lyingType(attachment.content_type);
+        draft.updateFile(local, { state: "failed", reason });
+      } else draft.updateFile(local, { state: "ready", progress: 1, attachment });
     } catch (error) {
       if (abort.signal.aborted) return;
       draft.updateFile(local, { state: "failed", reason: reasonOf(error) });

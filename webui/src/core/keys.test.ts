@@ -30,6 +30,42 @@ describe("keys", () => {
     expect(keyboard.read(press("j", { ctrlKey: true }), here)).toBeNull();
   });
 
+  it("are the same with Caps Lock, and on layouts without Latin letters everywhere", () => {
+    expect(chord(press("J"))).toBe("j");
+    expect(chord(press("j", { shiftKey: true }))).toBe("J");
+    expect(chord(press("О", { code: "KeyJ", shiftKey: true }))).toBe("J");
+    expect(chord(press("х", { code: "BracketLeft" }))).toBe("[");
+    expect(chord(press("؟", { code: "Slash", shiftKey: true }))).toBe("?");
+    expect(chord(press("٣", { code: "Digit3" }))).toBe("3");
+    expect(chord(press("л", { code: "KeyK", ctrlKey: true }))).toBe("Mod+k");
+    expect(chord(press("é", { code: "Backquote" }))).toBe("é");
+    expect(chord(press(" ", { code: "Space" }))).toBe("Space");
+  });
+
+  it("mean nothing where nobody carries them out", () => {
+    const keyboard = new Keyboard(
+      () => 0,
+      (command) => command === "reject",
+    );
+    expect(keyboard.read(press("x"), ["list", "approvals"])).toEqual({ command: "reject", at: 0 });
+    expect(keyboard.read(press("j"), here)).toBeNull();
+  });
+
+  it("that type something else elsewhere can be switched off, the others cannot", () => {
+    const keyboard = new Keyboard(
+      () => 0,
+      () => true,
+      () => false,
+    );
+    expect(keyboard.read(press("j"), here)).toBeNull();
+    expect(keyboard.read(press("?"), here)).toBeNull();
+    expect(keyboard.read(press("g"), here)).toBeNull();
+    expect(keyboard.read(press("s"), here)).toBeNull();
+    expect(keyboard.read(press("ArrowDown"), here)?.command).toBe("next");
+    expect(keyboard.read(press("k", { metaKey: true }), here)?.command).toBe("palette");
+    expect(keyboard.read(press("F6"), here)?.command).toBe("nextColumn");
+  });
+
   it("know a sequence, within a second", () => {
     let now = 0;
     const keyboard = new Keyboard(() => now);

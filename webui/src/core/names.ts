@@ -34,7 +34,8 @@ export function fileSize(bytes: number, locale?: string): string {
   return new Intl.NumberFormat(locale, {
     style: "unit",
     unit: units[at] ?? "byte",
-    unitDisplay: "short",
+    // Its short name has no plural.
+    unitDisplay: at === 0 ? "long" : "short",
     maximumFractionDigits: size < 10 && at > 0 ? 1 : 0,
   }).format(size);
 }

@@ -33,6 +33,16 @@ export function refusalOf(response: Response, body: unknown): Refused {
   return new Refused(response.status, problem, Number.isFinite(after) ? after : null);
 }
 
+/** What is wrong with which field, of those whose names begin so; by the rest of their names. */
+export function faultsOf(error: unknown, prefix: string): Record<string, string> {
+  const errors = error instanceof Refused ? (error.problem?.errors ?? []) : [];
+  return Object.fromEntries(
+    errors
+      .filter(({ field }) => field.startsWith(prefix))
+      .map(({ field, message }) => [field.slice(prefix.length), message]),
+  );
+}
+
 /** Why it failed, in words for the person. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Unreachable) return t.problem.unreachable;

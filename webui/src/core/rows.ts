@@ -5,6 +5,7 @@ import type { ThreadRow } from "./wire";
 export class Rows {
   readonly #cells = new CellMap<string, ThreadRow | null>(() => null);
   readonly #positions = new Map<string, number>();
+  readonly #told = new Map<string, ThreadRow>();
 
   at(id: string): Cell<ThreadRow | null> {
     return this.#cells.at(id);
@@ -18,6 +19,11 @@ export class Rows {
     return this.#cells.keys().flatMap((id) => this.get(id) ?? []);
   }
 
+  /** A row as the server told it last, without what was changed here since. */
+  told(id: string): ThreadRow | null {
+    return this.#told.get(id) ?? null;
+  }
+
   /** What became known after a position. */
   since(position: number): ThreadRow[] {
     return this.all().filter((row) => (this.#positions.get(row.id) ?? -1) > position);
@@ -27,6 +33,7 @@ export class Rows {
   put(row: ThreadRow, position: number): boolean {
     if (position < (this.#positions.get(row.id) ?? -1)) return false;
     this.#positions.set(row.id, position);
+    this.#told.set(row.id, row);
     this.#cells.at(row.id).set(row);
     return true;
   }

@@ -50,6 +50,77 @@ describe("a session", () => {
     expect(session.me.get()).toBeNull();
   });
 
+  it("signs in with a second factor, and says why that failed", async () => {
+    const { server, session } = make();
+    server.on("POST /api/v1/session", { body: { ticket: "half", methods: ["code"] } });
+    expect(await session.signIn("mira@example.com", "right")).toBeNull();
+    expect(session.state.get()).toBe("starting");
+    expect(session.ticket.get()).toBe("half");
+
+    server.on("POST /api/v1/session/second", problem(422));
+    expect(await session.secondStep("000000")).toBe("Not this time.");
+    expect(session.ticket.get()).toBe("half");
+
+    server
+      .on("POST /api/v1/session/second", { body: { csrf_token: "fresh" } })
+      .on("GET /api/v1/me", { body: me });
+    expect(await session.secondStep("123456")).toBeNull();
+    expect(server.last("POST /api/v1/session/second")?.body).toEqual({
+      ticket: "half",
+      code: "123456",
+    });
+    expect(session.state.get()).toBe("in");
+    expect(session.ticket.get()).toBeNull();
+  });
+
+  it("begins anew when the second factor came too late", async () => {
+    const { server, session } = make();
+    server.on("POST /api/v1/session", { body: { ticket: "half", methods: ["code"] } });
+    await session.signIn("mira@example.com", "right");
+    server.on("POST /api/v1/session/second", problem(401));
+    expect(await session.secondStep("123456")).toMatch(/too long/);
+    expect(session.ticket.get()).toBeNull();
+  });
+
+  it("must set up a second factor first where that is asked for", async () => {
+    const { server, session } = make();
+    server.on("GET /api/v1/me", { body: { ...me, needs_second_factor: true } });
+    await session.begin();
+    expect(session.state.get()).toBe("factor");
+    server.on("GET /api/v1/me", { body: me });
+    await session.again();
+    expect(session.state.get()).toBe("in");
+  });
+
+  it("knows how else one may sign in, asked once, or of nothing while it cannot ask", async () => {
+    const { server, session } = make();
+    server.on("GET /api/v1/session/ways", problem(503));
+    expect((await session.ways()).providers).toEqual([]);
+    const ways = { providers: [{ id: "work", label: "Work" }], mails: true, passkey_origin: null };
+    server.on("GET /api/v1/session/ways", { body: ways });
+    expect(await session.ways()).toEqual(ways);
+    server.on("GET /api/v1/session/ways", problem(503));
+    expect(await session.ways()).toEqual(ways);
+  });
+
+  it("stays signed out, whatever was asked before", async () => {
+    const { server, session } = make();
+    server.on("GET /api/v1/me", { body: me }).on("DELETE /api/v1/session", { status: 204 });
+    await session.begin();
+    const asked = Promise.all([session.again(), session.refresh()]);
+    await session.signOut();
+    await asked;
+    expect(session.state.get()).toBe("out");
+    expect(session.me.get()).toBeNull();
+  });
+
+  it("goes on with what is missing after a provider", () => {
+    const { session } = make();
+    session.resume("half", ["passkey", "code"]);
+    expect(session.ticket.get()).toBe("half");
+    expect(session.methods.get()).toEqual(["passkey", "code"]);
+  });
+
   it("says why signing in failed", async () => {
     const { server, session } = make();
     server.on("POST /api/v1/session", problem(401));

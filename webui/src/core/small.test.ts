@@ -3,11 +3,20 @@ import { describe, expect, it, vi } from "vitest";
 import { channel, detail, entry, minutesAgo, row } from "../../tests/world";
 import { Cell, CellMap } from "./cell";
 import { systemClock } from "./clock";
-import { modeOf, openingMode, optimisticEntry, refuseFile } from "./compose";
+import {
+  isUsable,
+  isVoiceOnly,
+  addressesIn,
+  modeOf,
+  openingMode,
+  optimisticEntry,
+  refuseFile,
+  windowOf,
+} from "./compose";
 import { clockTime, dayLabel, fullTime, longDate, rowTime, spokenTime } from "./dates";
 import { describeEvent } from "./events";
 import { badgeCount, fileSize, firstName, initials, shortenFileName } from "./names";
-import { formatPlace, parsePlace } from "./place";
+import { formatPlace, nameOrganisation, organisationOf, parsePlace } from "./place";
 import { isWhole, Rows } from "./rows";
 import { byActivity, matches } from "./scope";
 import { addressFault } from "./start";
@@ -74,7 +83,7 @@ describe("names", () => {
   });
 
   it("says sizes and counts", () => {
-    expect(fileSize(532, "en-GB")).toBe("532 byte");
+    expect(fileSize(532, "en-GB")).toBe("532 bytes");
     expect(fileSize(1_500, "en-GB")).toBe("1.5 kB");
     expect(fileSize(48_211_200, "en-GB")).toBe("48 MB");
     expect(badgeCount(7)).toBe("7");
@@ -112,27 +121,57 @@ describe("times", () => {
 });
 
 describe("the address", () => {
-  it.each(["/", "/messages", "/messages?conversation=t1&status=closed&filter=mine&entry=e1"])(
-    "%s is read and written the same",
-    (address) => {
-      const [path = "", search = ""] = address.split("?");
-      expect(formatPlace(parsePlace(path, search))).toBe(address);
-    },
-  );
+  it.each([
+    "/",
+    "/messages",
+    "/messages?conversation=t1&status=closed&filter=mine&entry=e1",
+    "/messages?conversation=t1&call=e1",
+    "/messages?range=week&assignee=m1&channel=a&channel=b&own=%2B1555&own=a%40b.example&q=two+words",
+    "/messages?range=custom&from=2026-11-01&to=2026-11-20",
+    "/messages?range=all",
+    "/account",
+    "/approvals",
+    "/approvals?approval=e1",
+    "/settings",
+    "/settings/organisation",
+    "/settings/channels/front-desk.2",
+  ])("%s is read and written the same", (address) => {
+    const [path = "", search = ""] = address.split("?");
+    expect(formatPlace(parsePlace(path, search))).toBe(address);
+  });
+
+  it("names the organisation of who is in several, but for pages that are nobody's", () => {
+    nameOrganisation("acme & co");
+    try {
+      expect(formatPlace({ page: "home" })).toBe("/?org=acme%20%26%20co");
+      const address = formatPlace(parsePlace("/messages", "conversation=t1"));
+      expect(address).toBe("/messages?conversation=t1&org=acme%20%26%20co");
+      expect(organisationOf(address.slice(9))).toBe("acme & co");
+      expect(formatPlace({ page: "reset" })).toBe("/reset");
+    } finally {
+      nameOrganisation(null);
+    }
+    expect(organisationOf("?org=")).toBeNull();
+  });
 
   it("falls back on what it does not know", () => {
     expect(parsePlace("/messages", "status=odd&filter=odd")).toEqual({
       page: "messages",
-      scope: { status: "open", filter: "all" },
+      scope: { status: "open", filter: "all", range: "30d" },
       conversation: null,
       entry: null,
     });
+    expect(parsePlace("/messages", "range=custom&from=soon&to=2026-11-31")).toMatchObject({
+      scope: { status: "open", filter: "all", range: "custom" },
+    });
     expect(parsePlace("/elsewhere", "")).toEqual({ page: "unknown" });
+    expect(parsePlace("/settings/a/b/c", "")).toEqual({ page: "unknown" });
     expect(formatPlace({ page: "unknown" })).toBe("/");
   });
 });
 
 describe("a scope", () => {
+  const NOW = Date.parse("2026-11-20T12:00:00Z");
   const mine = row("t1", { assignee: { id: "m1", name: "", email: "", active: true }, unread: 1 });
   it.each([
     ["open", "all", true],
@@ -143,7 +182,15 @@ describe("a scope", () => {
     ["all", "mine", true],
     ["all", "needs_response", false],
   ] as const)("%s and %s", (status, filter, expected) => {
-    expect(matches(mine, { status, filter }, "m1")).toBe(expected);
+    expect(matches(mine, { status, filter }, "m1", NOW)).toBe(expected);
+  });
+
+  it("has what is late, from the moment on at which it was due", () => {
+    const due = row("t1", { needs_response: true, reply_due_at: new Date(NOW).toISOString() });
+    const late = { status: "all", filter: "late" } as const;
+    expect(matches(due, late, "m1", NOW - 1)).toBe(false);
+    expect(matches(due, late, "m1", NOW)).toBe(true);
+    expect(matches(mine, late, "m1", NOW)).toBe(false);
   });
 
   it("orders by activity, ties by id", () => {
@@ -262,16 +309,55 @@ describe("the composer's mode", () => {
     expect(openingMode({ ...known, default_channel_id: "b" }, null)).toBe("a");
     expect(openingMode({ ...known, compose: [] }, null)).toBe("note");
     expect(modeOf(known, null)).toBeNull();
+    const [a, b] = known.compose;
+    if (!a || !b) throw new Error("no modes");
+    const template = { ...b, may: "template" as const };
+    expect([a, b, template, null].map(isUsable)).toEqual([true, false, true, false]);
+    const both = { ...known, compose: [a, template], default_channel_id: "b" };
+    expect(openingMode(both, null)).toBe("b");
+    expect(openingMode({ ...both, default_channel_id: null }, null)).toBe("a");
+    expect(openingMode({ ...both, compose: [template], default_channel_id: null }, null)).toBe("b");
+  });
+
+  it("knows who only called", () => {
+    const channels = new Map([
+      ["a", channel("a")],
+      ["v", channel("v", { group: "calls" })],
+    ]);
+    expect(isVoiceOnly(["v"], channels)).toBe(true);
+    expect(isVoiceOnly(["v", "a"], channels)).toBe(false);
+    expect(isVoiceOnly([], channels)).toBe(false);
+  });
+
+  it("tells how long free replies go on", () => {
+    const [mode] = detail("t1").compose;
+    if (!mode) throw new Error("no mode");
+    const now = Date.parse("2026-11-20T12:00:00Z");
+    const until = (time: string) => windowOf({ ...mode, until: `2026-11-${time}Z` }, now);
+    expect(until("20T15:11:30")).toEqual({ left: "3 h 12 min", soon: false, over: false });
+    expect(until("21T12:00:00")).toEqual({ left: "24 h", soon: false, over: false });
+    expect(until("20T12:59:00")).toEqual({ left: "59 min", soon: true, over: false });
+    expect(until("20T12:00:00")?.over).toBe(true);
+    expect(windowOf(mode, now)).toBeNull();
+    expect(windowOf({ ...mode, may: "template", until: minutesAgo(0) }, now)).toBeNull();
+  });
+
+  it("reads the addresses of a field that holds several, each once", () => {
+    expect(addressesIn(" a@x.org; b@x.org,a@x.org,\n ,")).toEqual(["a@x.org", "b@x.org"]);
+    expect(addressesIn("  ")).toEqual([]);
   });
 
   it("refuses files that the channel does not carry", () => {
     const file = { name: "a.png", size: 10, type: "image/png" };
-    expect(refuseFile(file, 0, channel("a"))).toBeNull();
-    expect(refuseFile({ ...file, type: "application/pdf" }, 0, channel("a"))).toBeNull();
-    expect(refuseFile(file, 0, null)).toMatch(/carries no files/);
-    expect(refuseFile(file, 2, channel("a"))).toMatch(/at most 2 files/);
-    expect(refuseFile({ ...file, size: 2e6 }, 0, channel("a"))).toMatch(/larger than the 1 MB/);
-    expect(refuseFile({ ...file, type: "video/mp4" }, 0, channel("a"))).toMatch(/type/);
+    expect(refuseFile(file, [], channel("a"))).toBeNull();
+    expect(refuseFile({ ...file, type: "application/pdf" }, [], channel("a"))).toBeNull();
+    expect(refuseFile(file, [], null)).toMatch(/carries no files/);
+    expect(refuseFile(file, [file, file], channel("a"))).toMatch(/at most 2 files/);
+    expect(refuseFile({ ...file, size: 2e6 }, [], channel("a"))).toMatch(/larger than the 1 MB/);
+    expect(refuseFile({ ...file, type: "video/mp4" }, [], channel("a"))).toMatch(/type/);
+    const little = { ...channel("a"), media_max_total: 1e6 };
+    expect(refuseFile({ ...file, size: 6e5 }, [{ size: 5e5 }], little)).toMatch(/in one message/);
+    expect(refuseFile(file, [{ size: 5e5 }], little)).toBeNull();
   });
 
   it("makes the entry that stands in until the real one is here", () => {
@@ -281,13 +367,19 @@ describe("the composer's mode", () => {
       mode: "a",
       author: { id: "m1", name: "Mira" },
       text: "Hi",
+      subject: null,
       address: null,
       own: null,
       attachments: [],
+      cc: [],
+      bcc: [],
+      reply: null,
       channel: null,
+      gated: false,
       at: minutesAgo(0),
     };
     expect(optimisticEntry(sent)).toMatchObject({ direction: "out", status: "pending" });
+    expect(optimisticEntry({ ...sent, gated: true }).status).toBe("pending_approval");
     expect(optimisticEntry({ ...sent, mode: "note" })).toMatchObject({
       kind: "note",
       direction: "internal",

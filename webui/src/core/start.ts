@@ -1,4 +1,4 @@
-import { t } from "./strings";
+import { t } from "./words";
 
 /** What is wrong with an address for a new conversation, or `null`; the server decides. */
 export function addressFault(address: string, scheme: string): string | null {

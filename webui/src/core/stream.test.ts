@@ -9,9 +9,14 @@ type Answer = Frame | { type: "reload"; position: number };
 function make(random = 0) {
   const clock = new TestClock();
   const sockets = new TestSockets();
-  const asked: { since: number; wait: number }[] = [];
+  const asked: { since: number | null; wait: number }[] = [];
   let answer: () => Promise<Answer> = () => Promise.reject(new Error("down"));
-  const events = { changes: vi.fn(), counts: vi.fn(), reload: vi.fn(), resumed: vi.fn() };
+  const events = {
+    changes: vi.fn(),
+    counts: vi.fn(),
+    reload: vi.fn(),
+    resumed: vi.fn(),
+  };
   const stream = new Stream(
     {
       clock,
@@ -132,8 +137,8 @@ describe("the stream", () => {
       { show: { status: "open", filter: "all" } },
       { show: { status: "closed", filter: "mine" } },
     ]);
-    sockets.say({ type: "counts", counts: { unread_total: 1 } });
-    expect(events.counts).toHaveBeenCalledWith({ unread_total: 1 });
+    sockets.say({ type: "counts", counts: { unread_total: 1 }, position: 12 });
+    expect(events.counts).toHaveBeenCalledWith({ unread_total: 1 }, 12);
   });
 
   it("tries again after half a second, then twice as long, with chance", () => {
@@ -196,6 +201,7 @@ describe("the stream", () => {
     stream.retryNow();
     hello();
     stream.retryNow();
+    sockets.say({ type: "pong" });
     clock.pass(20_000);
     expect(stream.paused.get()).toBe(false);
     expect(events.resumed).not.toHaveBeenCalled();
@@ -209,11 +215,10 @@ describe("the stream", () => {
     const polls = [later<Answer>(), later<Answer>(), later<Answer>()];
     let poll = 0;
     answer(() => polls[poll++]?.promise ?? Promise.reject(new Error("down")));
-    for (const wait of [500, 1_000, 2_000]) {
-      sockets.last.events.closed();
-      clock.pass(wait);
-    }
     sockets.last.events.closed();
+    clock.pass(500);
+    sockets.last.events.closed();
+    clock.pass(2_500);
     polls[0]?.keep({ from: 10, to: 10, changes: [] });
     await settled();
     expect(stream.state.get()).toBe("polling");
@@ -221,16 +226,78 @@ describe("the stream", () => {
     await settled();
     expect(applied()).toEqual([11]);
     expect(asked.map((each) => each.wait)).toEqual([0, 25, 25]);
-    clock.pass(120_000);
-    polls[2]?.keep({ type: "reload", position: 30 });
-    await settled();
-    expect(stream.position).toBe(11);
+    clock.pass(60_000);
+    expect(stream.state.get()).toBe("polling");
+    expect(stream.paused.get()).toBe(false);
+    polls[2]?.keep(frame(11, 12));
+    stream.retryNow();
     hello(11);
+    await settled();
     expect(stream.state.get()).toBe("live");
+    expect(applied()).toEqual([11]);
+    sockets.frame(frame(11, 12));
+    expect(applied()).toEqual([11, 12]);
+  });
+
+  it("begins by polling where no socket is ever let through, and reads again what it has read", async () => {
+    const { clock, stream, sockets, events, asked, answer, applied } = make();
+    stream.start();
+    const polls = [later<Answer>(), later<Answer>(), later<Answer>()];
+    let poll = 0;
+    answer(() => polls[poll++]?.promise ?? Promise.reject(new Error("down")));
+    sockets.last.events.closed();
+    clock.pass(3_000);
+    polls[0]?.keep({ from: 40, to: 40, changes: [] });
+    await settled();
+    expect(events.reload).toHaveBeenCalledTimes(1);
+    expect(stream.position).toBe(40);
+    polls[1]?.keep(frame(40, 41));
+    await settled();
+    expect(applied()).toEqual([41]);
+    expect(asked.map((each) => each.since)).toEqual([null, 40, 41]);
+    clock.pass(5_000);
+    expect(stream.paused.get()).toBe(false);
+    stream.stop();
+    expect(clock.waiting).toBe(0);
+  });
+
+  it("polls while a socket hangs, and at once when somebody asks", async () => {
+    const { clock, stream, sockets, asked, answer, hello, events } = make();
+    stream.start();
+    hello();
+    sockets.last.events.closed();
+    clock.pass(3_000);
+    await settled();
+    expect(asked).toHaveLength(1);
+    clock.pass(2_000);
+    expect(stream.paused.get()).toBe(true);
+    const next = later<Answer>();
+    const answers = [Promise.resolve<Answer>(frame(10, 11)), next.promise];
+    answer(() => answers.shift() ?? next.promise);
+    stream.retryNow();
+    await settled();
+    expect(stream.state.get()).toBe("polling");
+    expect(stream.paused.get()).toBe(false);
+    expect(positions(events.resumed.mock.calls[0]?.[0])).toEqual([11]);
+  });
+
+  it("asks a socket that is open whether it still is, when somebody comes back", () => {
+    const { clock, stream, sockets, hello } = make();
+    stream.start();
+    hello();
+    stream.retryNow();
+    stream.retryNow();
+    expect(sockets.last.sent).toEqual(['{"ping":true}']);
+    sockets.say({ type: "pong" });
+    clock.pass(10_000);
+    expect(stream.state.get()).toBe("live");
+    stream.retryNow();
+    clock.pass(10_000);
+    expect(stream.state.get()).toBe("down");
   });
 
   it("reloads and fails while polling like anywhere else", async () => {
-    const { clock, stream, sockets, hello, events, answer } = make();
+    const { clock, stream, sockets, hello, events, asked, answer } = make();
     stream.start();
     hello();
     let polls = 0;
@@ -239,17 +306,19 @@ describe("the stream", () => {
         ? Promise.resolve({ type: "reload", position: 20 })
         : Promise.reject(new Error("down")),
     );
-    for (const wait of [500, 1_000, 2_000]) {
-      sockets.last.events.closed();
-      clock.pass(wait);
-    }
     sockets.last.events.closed();
+    clock.pass(500);
+    sockets.last.events.closed();
+    clock.pass(2_500);
     await settled();
     expect(events.reload).toHaveBeenCalledTimes(1);
     expect(stream.state.get()).toBe("down");
-    const opened = sockets.opened.length;
-    clock.pass(8_000);
-    expect(sockets.opened.length).toBe(opened + 1);
+    expect(asked).toHaveLength(2);
+    clock.pass(3_000);
+    await settled();
+    expect(asked).toHaveLength(3);
+    clock.pass(5_000);
+    expect(stream.paused.get()).toBe(true);
   });
 
   it("stops: nothing is tried, nothing is applied", async () => {
@@ -276,7 +345,6 @@ describe("the stream", () => {
     sockets.frame(frame(12, 13));
     await settled();
     expect(stream.state.get()).toBe("down");
-    const poll = later<Answer>();
     let fail: (error: Error) => void = () => undefined;
     answer(
       () =>
@@ -284,14 +352,10 @@ describe("the stream", () => {
           fail = reject;
         }),
     );
-    for (const wait of [1_000, 2_000, 4_000]) {
-      clock.pass(wait);
-      sockets.last.events.closed();
-    }
-    stream.retryNow();
+    clock.pass(3_000);
+    hello(10);
     fail(new Error("aborted"));
-    poll.keep(frame(10, 11));
     await settled();
-    expect(stream.state.get()).not.toBe("live");
+    expect(stream.state.get()).toBe("live");
   });
 });

@@ -1,6 +1,7 @@
 import { Cell } from "./cell";
 import type { Clock } from "./clock";
-import type { Change, Counts, Frame, Scope, StreamMessage } from "./wire";
+import { queryOf, withoutSearch } from "./scope";
+import type { Change, Counts, Frame, PersonThere, Scope, StreamMessage } from "./wire";
 
 export interface Socket {
   send(text: string): void;
@@ -18,9 +19,12 @@ export interface StreamPorts {
   random: () => number;
   /** Opens a socket for changes after `since`; `null` is now. */
   connect: (since: number | null, events: SocketEvents) => Socket;
-  /** What changed after a position; with `wait`, the answer may take that many seconds. */
+  /**
+   * What changed after a position; with `wait`, the answer may take that many seconds. `null`: only
+   * where now is.
+   */
   changes: (
-    since: number,
+    since: number | null,
     wait: number,
     signal?: AbortSignal,
   ) => Promise<Frame | { type: "reload"; position: number }>;
@@ -28,7 +32,7 @@ export interface StreamPorts {
 
 export interface StreamEvents {
   changes: (changes: readonly Change[]) => void;
-  counts: (counts: Counts) => void;
+  counts: (counts: Counts, position: number) => void;
   /** What is on screen may be too old to be patched: read it again. */
   reload: () => void;
   /** The stream is back after a pause that was shown; so many changes were made up for. */
@@ -42,10 +46,10 @@ const PING_EVERY = 25_000;
 const PONG_WITHIN = 10_000;
 const POLL_WAIT = 25;
 const LONGEST_WAIT = 30_000;
-/** Sockets that fail this often in a row are left alone; long poll takes over. */
-const SOCKET_TRIES = 4;
-/** While polling, a socket is tried again this often. */
-const SOCKET_AGAIN = 120_000;
+/** After so long without a socket the changes are asked for, until there is one. */
+const POLL_AFTER = 3_000;
+/** While that works, a socket is tried less often. */
+const LONGEST_WAIT_POLLED = 120_000;
 
 /**
  * Keeps one connection to the stream and hands over every change once, in order.
@@ -55,10 +59,13 @@ const SOCKET_AGAIN = 120_000;
  */
 export class Stream {
   readonly state = new Cell<StreamState>("connecting");
+  /** What was told last of who else is in a conversation. */
+  readonly there = new Cell<{ thread_id: string; people: readonly PersonThere[] } | null>(null);
   /** Whether updates have been away for long enough to say so. */
   readonly paused = new Cell(false);
 
   #last: number | null = null;
+  #began: number | null = null;
   #socket: Socket | null = null;
   #generation = 0;
   #failures = 0;
@@ -68,7 +75,8 @@ export class Stream {
   #stopped = true;
   #missed: Change[] | null = null;
   #caughtUpAt = 0;
-  #abort: AbortController | null = null;
+  #poll: AbortController | null = null;
+  #pollFailures = 0;
   readonly #timers = new Map<string, () => void>();
 
   constructor(
@@ -81,9 +89,14 @@ export class Stream {
     return this.#last;
   }
 
+  /** The position from which on everything is told; `null` while nothing is. */
+  get began(): number | null {
+    return this.#began;
+  }
+
   start(): void {
     this.#stopped = false;
-    this.#countdown();
+    this.#away();
     this.#connect();
   }
 
@@ -92,10 +105,10 @@ export class Stream {
     this.#generation += 1;
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
-    this.#abort?.abort();
+    this.#stopPolling();
     this.#socket?.close();
     this.#socket = null;
-    this.#last = null;
+    this.#last = this.#began = null;
     this.#held = [];
     this.#filling = false;
     this.#missed = null;
@@ -104,11 +117,16 @@ export class Stream {
     this.paused.set(false);
   }
 
-  /** Tries at once instead of waiting for the next turn. */
+  /** Tries at once instead of waiting for the next turn; a socket is asked whether it still is one. */
   retryNow(): void {
-    if (this.#stopped || this.state.get() === "live") return;
+    if (this.#stopped) return;
+    if (this.state.get() === "live") {
+      this.#probe();
+      return;
+    }
     this.#failures = 0;
-    this.#connect();
+    if (!this.#timers.has("opening")) this.#connect();
+    if (this.paused.get() && this.#poll === null) void this.#keepPolling();
   }
 
   /** Tells the server which counts to send. */
@@ -117,8 +135,15 @@ export class Stream {
     if (this.state.get() === "live") this.#sendScope();
   }
 
+  /** Says where the person is; without a socket nobody hears it. */
+  sayAt(thread: string | null, typing = false): void {
+    if (this.state.get() === "live") this.#socket?.send(JSON.stringify({ at: { thread, typing } }));
+  }
+
   #sendScope(): void {
-    if (this.#scope) this.#socket?.send(JSON.stringify({ show: this.#scope }));
+    if (!this.#scope) return;
+    const show = queryOf(withoutSearch(this.#scope));
+    this.#socket?.send(JSON.stringify({ show }));
   }
 
   #timer(name: string, ms: number, run: () => void): void {
@@ -131,8 +156,12 @@ export class Stream {
     this.#timers.delete(name);
   }
 
-  #countdown(): void {
+  /** Without a socket: from here on the other way is taken, and people are told. */
+  #away(): void {
+    if (this.#poll === null && !this.#timers.has("poll"))
+      this.#timer("poll", POLL_AFTER, () => void this.#keepPolling());
     if (this.paused.get() || this.#timers.has("banner")) return;
+    if (this.state.get() === "polling") return;
     this.#timer("banner", BANNER_AFTER, () => {
       this.#timers.delete("banner");
       this.#missed = [];
@@ -142,12 +171,9 @@ export class Stream {
 
   #connect(): void {
     this.#cancel("retry");
-    this.#abort?.abort();
-    this.#abort = null;
     this.#socket?.close();
     const generation = ++this.#generation;
     const current = () => generation === this.#generation;
-    if (this.state.get() !== "down") this.state.set("connecting");
     this.#timer("opening", PONG_WITHIN, () => {
       if (current()) this.#lost();
     });
@@ -175,7 +201,10 @@ export class Stream {
         this.#reload(message.position);
         break;
       case "counts":
-        this.events.counts(message.counts);
+        this.events.counts(message.counts, message.position);
+        break;
+      case "presence":
+        this.there.set(message);
         break;
       case "pong":
         this.#cancel("pong");
@@ -185,8 +214,9 @@ export class Stream {
 
   #hello(position: number): void {
     this.#cancel("opening");
-    this.#cancel("again");
+    this.#stopPolling();
     this.#failures = 0;
+    this.#began ??= position;
     this.state.set("live");
     this.#ping();
     this.#sendScope();
@@ -198,11 +228,17 @@ export class Stream {
 
   #ping(): void {
     this.#timer("ping", PING_EVERY, () => {
-      this.#socket?.send(JSON.stringify({ ping: true }));
-      this.#timer("pong", PONG_WITHIN, () => {
-        this.#lost();
-      });
+      this.#probe();
       this.#ping();
+    });
+  }
+
+  /** A network that went away took the socket with it without a word. */
+  #probe(): void {
+    if (this.#timers.has("pong")) return;
+    this.#socket?.send(JSON.stringify({ ping: true }));
+    this.#timer("pong", PONG_WITHIN, () => {
+      this.#lost();
     });
   }
 
@@ -212,48 +248,53 @@ export class Stream {
     this.#socket?.close();
     this.#socket = null;
     this.#failures += 1;
-    this.#countdown();
-    if (this.#failures >= SOCKET_TRIES && this.#last !== null) {
-      void this.#poll();
-      return;
-    }
-    this.state.set("down");
-    this.#timer("retry", this.#backOff(), () => {
+    const polled = this.state.get() === "polling";
+    if (!polled) this.state.set("down");
+    this.#away();
+    const longest = polled ? LONGEST_WAIT_POLLED : LONGEST_WAIT;
+    this.#timer("retry", this.#backOff(this.#failures, longest), () => {
       this.#connect();
     });
   }
 
-  /** Half a second, doubled with every failure, at most 30 s; up to half of it is chance. */
-  #backOff(): number {
-    const full = Math.min(LONGEST_WAIT, 500 * 2 ** (this.#failures - 1));
+  /** Half a second, doubled with every failure; up to half of it is chance. */
+  #backOff(failures: number, longest = LONGEST_WAIT): number {
+    const full = Math.min(longest, 500 * 2 ** (failures - 1));
     return full * (1 - this.ports.random() / 2);
   }
 
-  /** The other way, for networks that let no socket through. */
-  async #poll(): Promise<void> {
-    const generation = ++this.#generation;
-    const abort = (this.#abort = new AbortController());
-    this.#timer("again", SOCKET_AGAIN, () => {
-      this.#connect();
-    });
+  #stopPolling(): void {
+    this.#cancel("poll");
+    this.#poll?.abort();
+    this.#poll = null;
+    this.#pollFailures = 0;
+  }
+
+  /** The other way, for networks that let no socket through, while sockets are tried beside it. */
+  async #keepPolling(): Promise<void> {
+    this.#cancel("poll");
+    const abort = (this.#poll = new AbortController());
+    const current = () => abort === this.#poll;
     let wait = 0;
-    for (;;) {
+    while (current()) {
       let answer: Awaited<ReturnType<StreamPorts["changes"]>>;
       try {
-        answer = await this.ports.changes(this.#last ?? 0, wait, abort.signal);
+        answer = await this.ports.changes(this.#last, wait, abort.signal);
       } catch {
-        if (generation !== this.#generation) return;
-        this.#cancel("again");
+        if (!current()) return;
+        this.#poll = null;
+        this.#pollFailures += 1;
         this.state.set("down");
-        this.#failures += 1;
-        this.#countdown();
-        this.#timer("retry", this.#backOff(), () => {
-          this.#connect();
-        });
+        this.#away();
+        const again = Math.max(POLL_AFTER, this.#backOff(this.#pollFailures));
+        this.#timer("poll", again, () => void this.#keepPolling());
         return;
       }
-      if (generation !== this.#generation) return;
+      if (!current()) return;
+      this.#pollFailures = 0;
       if (answer.type === "reload") this.#reload(answer.position);
+      // Whatever was read so far was read before this.
+      else if (this.#last === null) this.#reload(answer.to);
       else {
         this.#apply(answer);
         this.#caughtUpAt = answer.to;
@@ -289,7 +330,7 @@ export class Stream {
     this.#filling = true;
     const generation = this.#generation;
     try {
-      const answer = await this.ports.changes(this.#last ?? 0, 0);
+      const answer = await this.ports.changes(this.#last, 0);
       if (generation !== this.#generation) return;
       const next = this.#held[0];
       if (answer.type === "reload") this.#reload(answer.position);

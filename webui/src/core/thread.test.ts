@@ -98,6 +98,20 @@ describe("a conversation", () => {
     expect(ids()).toHaveLength(50);
   });
 
+  it("says when what is known of it besides cannot be had, whatever came of its entries", async () => {
+    const { thread, knows, asked } = make(read(page(some(0, 3))));
+    knows(new Refused(503, null, null));
+    await thread.open();
+    expect(thread.state.get()).toBe("ready");
+    expect(thread.detailProblem.get()).toContain("503");
+    expect([thread.problem.get(), thread.failed]).toEqual([null, true]);
+    knows(detail("t1"));
+    await thread.open();
+    expect(thread.detail.get()?.id).toBe("t1");
+    expect(thread.failed).toBe(false);
+    expect(asked).toHaveLength(1);
+  });
+
   it("says when it is gone", async () => {
     const { thread, knows } = make(new Refused(404, null, null));
     knows(new Refused(404, null, null));
@@ -157,6 +171,20 @@ describe("a conversation", () => {
     expect(thread.pending.get().map((each) => each.id)).toEqual(["p2"]);
     await thread.jumpToNewest();
     expect(thread.pending.get()).toEqual([]);
+  });
+
+  it("lets go of an entry that is another one's double, for good", async () => {
+    const entries = some(0, 3);
+    const { thread, ids } = make(read(page(entries, "e00000")), read(page(some(0, 2), null), 11));
+    await thread.open();
+    thread.remove("e00000", 12);
+    expect(ids()).toEqual(["e00001", "e00002"]);
+    const [double] = entries;
+    if (double) expect(thread.take(double, 11)).toBe(false);
+    await thread.loadEarlier();
+    expect(ids()).toEqual(["e00001", "e00002"]);
+    thread.remove("unknown", 13);
+    expect(ids()).toEqual(["e00001", "e00002"]);
   });
 
   it("leaves out what lies beyond its window, and says what is new", async () => {

@@ -34,7 +34,10 @@ function inOrder(a: Entry, b: Entry): number {
 export class Thread {
   readonly detail = new Cell<ThreadDetail | null>(null);
   readonly state = new Cell<"loading" | "ready" | "gone">("loading");
+  /** Why its entries could not be read; what was read before stays. */
   readonly problem = new Cell<string | null>(null);
+  /** The same of what is known of it besides: addresses, consent, what it can be answered by. */
+  readonly detailProblem = new Cell<string | null>(null);
   readonly entries = new Cell<readonly Entry[]>([]);
   /** What was sent from here and has not come back from the server. */
   readonly pending = new Cell<readonly Entry[]>([]);
@@ -59,11 +62,18 @@ export class Thread {
   /** The newest entry when the conversation was left. */
   #seen: string | null = null;
   readonly #positions = new Map<string, number>();
+  /** A page that was on its way may still hold them. */
+  readonly #removed = new Set<string>();
 
   constructor(
     readonly id: string,
     private readonly ports: ThreadPorts,
   ) {}
+
+  /** Whether anything of it could not be read. */
+  get failed(): boolean {
+    return this.problem.get() !== null || this.detailProblem.get() !== null;
+  }
 
   /** Whether the window reaches the newest entry. */
   get atNewest(): boolean {
@@ -80,7 +90,7 @@ export class Thread {
   /** Reads what is missing: everything the first time or after a gap, else nothing. */
   async open(around: string | null = null): Promise<void> {
     const jump = around !== null && !this.entries.get().some((entry) => entry.id === around);
-    if (!this.#stale && !jump) {
+    if (!this.#stale && !jump && this.problem.get() === null) {
       await this.refreshDetail();
       return;
     }
@@ -111,9 +121,10 @@ export class Thread {
   async refreshDetail(): Promise<void> {
     try {
       const { data } = await this.ports.detail(this.id);
+      this.detailProblem.set(null);
       this.detail.set(data);
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, this.detailProblem);
     }
   }
 
@@ -192,6 +203,22 @@ export class Thread {
     return true;
   }
 
+  /** Lets go of an entry that turned out to be the same as another one. */
+  remove(id: string, position: number): void {
+    this.#positions.set(id, Math.max(position, this.#positions.get(id) ?? -1));
+    this.#removed.add(id);
+    this.drop(id);
+  }
+
+  /** Lets go of an entry that stands elsewhere now, or not any more. */
+  drop(id: string): void {
+    this.#arrived?.delete(id);
+    const entries = this.entries.get().filter((entry) => entry.id !== id);
+    if (this.#earlierCursor === id) this.#earlierCursor = entries[0]?.id ?? null;
+    if (this.#laterCursor === id) this.#laterCursor = entries.at(-1)?.id ?? null;
+    if (entries.length < this.entries.get().length) this.entries.set(entries);
+  }
+
   /** The last entry known, when the window reaches it: what reading is counted up to. */
   newest(): Entry | null {
     return this.atNewest && this.kind.get() === "all" ? (this.entries.get().at(-1) ?? null) : null;
@@ -245,21 +272,22 @@ export class Thread {
       this.state.set("ready");
       this.#settle();
     } catch (error) {
-      if (asked === this.#asked) this.#failed(error);
+      if (asked === this.#asked) this.#failed(error, this.problem);
     } finally {
       if (this.#arrived === arrived) this.#arrived = null;
     }
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, problem: Cell<string | null>): void {
     if (error instanceof Refused && error.status === 404) this.state.set("gone");
-    else this.problem.set(reasonOf(error));
+    else problem.set(reasonOf(error));
   }
 
   #join(items: readonly Entry[], position: number): void {
     const byId = new Map(this.entries.get().map((entry) => [entry.id, entry]));
     for (const item of items) {
-      if (position < (this.#positions.get(item.id) ?? -1) && byId.has(item.id)) continue;
+      const older = position < (this.#positions.get(item.id) ?? -1);
+      if (older && (byId.has(item.id) || this.#removed.has(item.id))) continue;
       this.#positions.set(item.id, Math.max(position, this.#positions.get(item.id) ?? -1));
       const shown = byId.get(item.id);
       byId.set(item.id, shown ? merge(shown, item) : item);

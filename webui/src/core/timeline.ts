@@ -24,14 +24,24 @@ export function entryKey(entry: Entry): string {
   return entry.idempotency_key ?? entry.id;
 }
 
-function isMessage(entry: Entry): boolean {
-  return entry.kind === "message" || entry.kind === "note";
+/** A message that is shown as a letter: with a subject, or formatted. */
+export function isLetter(entry: Entry): boolean {
+  return (
+    entry.kind === "message" &&
+    (entry.subject !== null || entry.blocks.some((block) => block.type === "html"))
+  );
+}
+
+/** What is shown as a bubble. */
+function isBubble(entry: Entry): boolean {
+  return (entry.kind === "message" && !isLetter(entry)) || entry.kind === "note";
 }
 
 /** Whether an entry goes under the one before as one group with one line below. */
 function joins(before: Entry, entry: Entry): boolean {
   return (
-    isMessage(before) &&
+    isBubble(before) &&
+    isBubble(entry) &&
     before.kind === entry.kind &&
     before.direction === entry.direction &&
     before.channel_id === entry.channel_id &&

@@ -1,11 +1,17 @@
-import { screen } from "@testing-library/svelte";
+import { screen, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import { tick } from "svelte";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 
 import { renderIn } from "../../tests/render";
 import { detail, entry, later, minutesAgo, page, row, settled, world } from "../../tests/world";
+import { later as parts } from "../later";
 import Conversation from "./Conversation.svelte";
+
+// What is fetched later is here already, as it is in a page that has been idle.
+beforeAll(async () => {
+  await Promise.all(Object.values(parts).map((load) => load()));
+}, 60_000);
 
 const props = {
   showDetails: undefined,
@@ -28,6 +34,114 @@ async function opened(...entries: ReturnType<typeof entry>[]) {
 }
 
 const field = () => screen.getByRole<HTMLTextAreaElement>("textbox");
+
+describe("what was told of a message", () => {
+  it("shows the newest words, the earlier ones, and what it answers", async () => {
+    await opened(
+      entry("e1", "t1", {
+        text: "At nine",
+        edited_at: minutesAgo(1),
+        wordings: [{ text: "At seven", at: minutesAgo(2) }],
+        answers: { entry_id: "e0", text: "When?", direction: "out" },
+      }),
+    );
+    expect(screen.getByLabelText("In answer to").textContent.trim()).toBe("When?");
+    expect(screen.getByText("Edited").tagName).toBe("SUMMARY");
+    expect(
+      screen.getByRole("list", { name: "Earlier wordings", hidden: true }).textContent,
+    ).toContain("At seven");
+  });
+
+  it("folds away what was taken back", async () => {
+    await opened(entry("e1", "t1", { text: "Rude", deleted_at: minutesAgo(1) }));
+    const summary = screen.getByText("Taken back by the sender");
+    expect(screen.getByText("Rude").closest("details")).toBe(summary.closest("details"));
+  });
+
+  it("shows each reaction once, with everybody whose it is", async () => {
+    const at = minutesAgo(1);
+    const reactions = [
+      { emoji: "👍", by: "Ana", at },
+      { emoji: "👍", by: "Ben", at },
+      { emoji: "❤️", by: "Cy", at },
+    ];
+    await opened(entry("e1", "t1", { reactions }));
+    const names = screen.getAllByRole("img").map((one) => one.getAttribute("aria-label"));
+    expect(names).toEqual(expect.arrayContaining(["👍 by Ana, Ben", "❤️ by Cy"]));
+  });
+
+  it("tells how often it was opened and which link was followed last", async () => {
+    const first_at = minutesAgo(3);
+    const last_at = minutesAgo(2);
+    await opened(
+      entry("e1", "t1", {
+        direction: "out",
+        author: { kind: "elsewhere", id: null, name: null },
+        engagement: {
+          opened: { count: 3, first_at, last_at },
+          clicked: { count: 1, first_at, last_at },
+          clicked_url: "https://a.example",
+        },
+      }),
+    );
+    expect(screen.getByText("Opened 3× · Clicked")).toBeTruthy();
+    expect(screen.getByText("https://a.example")).toBeTruthy();
+    expect(screen.getByText("Sent elsewhere")).toBeTruthy();
+  });
+});
+
+describe("a call", () => {
+  it("shows how it went, what was said and what the agent reports", async () => {
+    await opened(
+      entry("e1", "t1", {
+        kind: "call",
+        group: "calls",
+        attachments: [
+          {
+            id: "a1",
+            name: "call.mp3",
+            content_type: "audio/mpeg",
+            size: 1,
+            state: "ready",
+            reason: null,
+            url: "/call.mp3",
+            inline: true,
+            width: null,
+            height: null,
+          },
+        ],
+        call: {
+          outcome: "answered",
+          duration: 252,
+          ended_at: minutesAgo(1),
+          lines: [{ at: 62.5, speaker: "customer", text: "It leaks" }],
+          voicemail: null,
+          summary: "Wants a boiler",
+          facts: [["Address", "12 High Street"]],
+          result: "qualified",
+          follow_up: "Call back",
+          due_at: null,
+          follow_up_done_at: null,
+          handed_over: false,
+          unresolved: false,
+          resolved_at: null,
+          resolved_by: null,
+          member: null,
+          live: false,
+        },
+      }),
+    );
+    const card = within(screen.getByRole("article", { name: "Call with Contact t1" }));
+    expect(card.getByText(/^Incoming · answered · 4 min 12 s/)).toBeTruthy();
+    const player = within(card.getByRole("group", { name: "call.mp3" }));
+    expect(player.getByRole("slider").getAttribute("aria-valuetext")).toBe("0:00 of 4:12");
+    expect(card.getByRole("button", { name: "Play from 1:02" })).toBeTruthy();
+    expect(card.queryByRole("button", { name: "Mark resolved" })).toBeNull();
+    expect(screen.getByText("1:02")).toBeTruthy();
+    for (const words of ["It leaks", "Wants a boiler", "12 High Street", "qualified", "Call back"])
+      expect(screen.getByText(words)).toBeTruthy();
+  });
+});
 
 describe("a conversation", () => {
   it("sends with Enter, breaks the line with Shift and Enter, and shows it at once", async () => {

@@ -3,7 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 
 import { renderIn } from "../../tests/render";
-import { entry, settled, world } from "../../tests/world";
+import { channel, entry, settled, world } from "../../tests/world";
 import NewConversation from "./NewConversation.svelte";
 
 async function dialog(made = world()) {
@@ -71,4 +71,56 @@ it("closes on a press beside it, and not on one that began inside", async () => 
   await fireEvent.pointerDown(beside);
   await fireEvent.click(beside);
   expect(close).toHaveBeenCalledOnce();
+});
+
+it("goes to people in copy where messages may, and keeps them with the draft", async () => {
+  const made = world();
+  made.server.on("GET /channels", { body: [channel("a", { copies: true }), channel("b")] });
+  made.server.on("POST /messages", { status: 201, body: entry("n1", "t9") });
+  await dialog(made);
+  const user = userEvent.setup();
+  await user.click(screen.getByRole("button", { name: "Cc and Bcc" }));
+  expect(document.activeElement).toBe(screen.getByLabelText("Cc"));
+  await user.type(screen.getByLabelText("Cc"), "sam@example.org, kim@example.org");
+  await user.type(screen.getByLabelText("Bcc"), "boss@example.org");
+  await user.selectOptions(screen.getByLabelText("Channel"), "b");
+  expect(screen.queryByLabelText("Cc")).toBeNull();
+  await user.selectOptions(screen.getByLabelText("Channel"), "a");
+  await fill("+15550142000", "Ready");
+  await send();
+  await settled();
+  expect(made.server.last("POST /messages")?.body).toMatchObject({
+    cc: ["sam@example.org", "kim@example.org"],
+    bcc: ["boss@example.org"],
+  });
+});
+
+it("says why there are no channels, and tries again", async () => {
+  const made = world();
+  made.server.on("GET /channels", { status: 500 });
+  await dialog(made);
+  expect(screen.getByRole("alert").textContent).toContain("The channels could not be loaded.");
+  made.server.on("GET /channels", { body: [channel("a")] });
+  await userEvent.setup().click(screen.getByRole("button", { name: "Try again" }));
+  await settled();
+  expect(screen.getByLabelText("First message")).toBeTruthy();
+});
+
+it("has a subject where messages have one, and keeps it with the draft", async () => {
+  const made = world();
+  made.server.on("GET /channels", { body: [channel("a", { subject: true }), channel("b")] });
+  made.server.on("POST /messages", { status: 201, body: entry("n1", "t9") });
+  const first = await dialog(made);
+  await userEvent.setup().type(screen.getByLabelText("Subject"), " Your bike ");
+  first.drawn.unmount();
+  await dialog(made);
+  expect(screen.getByLabelText<HTMLInputElement>("Subject").value).toBe(" Your bike ");
+  await userEvent.setup().selectOptions(screen.getByLabelText("Channel"), "b");
+  expect(screen.queryByLabelText("Subject")).toBeNull();
+  await userEvent.setup().selectOptions(screen.getByLabelText("Channel"), "a");
+  await fill("+15550142000", "Ready");
+  await send();
+  await settled();
+  const [request] = made.server.requests.filter(({ route }) => route === "POST /messages");
+  expect(request?.body).toMatchObject({ channel_id: "a", subject: "Your bike", body: "Ready" });
 });

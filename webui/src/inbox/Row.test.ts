@@ -12,7 +12,7 @@ const props = {
   size: 1,
   current: false,
   reachable: true,
-  scope: { status: "open", filter: "all" },
+  scope: { status: "open", filter: "all", range: "30d" },
   open: () => undefined,
 };
 

@@ -1,6 +1,6 @@
 import type { Inbox } from "../core/inbox";
-import { t } from "../core/strings";
-import type { Member, ThreadRow } from "../core/wire";
+import { t } from "../core/words";
+import type { Colleague, Member, ThreadRow } from "../core/wire";
 import type { MenuItem } from "../ui/menu";
 
 /** Who a conversation can be given to: nobody, oneself, then everybody by name. */
@@ -8,7 +8,7 @@ export function assigneeItems(
   inbox: Inbox,
   thread: string,
   row: ThreadRow | null,
-  members: readonly Member[],
+  members: readonly Colleague[],
 ): MenuItem[] {
   const me = inbox.organisation.member_id;
   const item = (member: Member | null, label: string): MenuItem => ({
@@ -21,10 +21,15 @@ export function assigneeItems(
   const active = members
     .filter((member) => member.active)
     .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name));
+  const alike = (member: Member) => active.filter(({ name }) => name === member.name).length > 1;
+  const named = (member: Colleague) => {
+    const name = alike(member) ? `${member.name}, ${member.email}` : member.name;
+    return member.available ? t.thread.isAvailable(name) : name;
+  };
   return [
     item(null, t.thread.nobody),
     ...active.map((member) =>
-      item(member, member.id === me ? t.thread.me(member.name) : member.name),
+      item(member, member.id === me ? t.thread.me(member.name) : named(member)),
     ),
   ];
 }

@@ -1,3 +1,12 @@
+/** Where one is best in a column, the best first. */
+const PLACES = [
+  'a[aria-current="true"]',
+  '[role="log"]',
+  '[data-row][tabindex="0"]',
+  '[aria-pressed="true"]',
+  "a, button",
+];
+
 /** Moves the focus to the next column of the page, or the one before. */
 export function moveColumn(step: 1 | -1): void {
   const columns = [...document.querySelectorAll<HTMLElement>("[data-column]")].filter(
@@ -5,9 +14,11 @@ export function moveColumn(step: 1 | -1): void {
   );
   const here = columns.findIndex((column) => column.contains(document.activeElement));
   const next = columns[(here + step + columns.length) % columns.length];
-  next
-    ?.querySelector<HTMLElement>(
-      '[aria-current="true"], [role="log"], [aria-pressed="true"], [tabindex="0"], a, button',
-    )
-    ?.focus();
+  for (const place of PLACES) {
+    const found = next?.querySelector<HTMLElement>(place);
+    if (found) {
+      found.focus();
+      return;
+    }
+  }
 }

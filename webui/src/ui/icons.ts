@@ -46,6 +46,13 @@ export const iconNames = [
   "rotate-ccw",
   "eye",
   "eye-off",
+  "play",
+  "pause",
+  "phone-call",
+  "reply",
+  "ellipsis",
+  "sliders",
+  "calendar",
 ] as const;
 
 export type IconName = (typeof iconNames)[number];
