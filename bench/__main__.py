@@ -11,7 +11,7 @@ from bench import results
 from bench.options import Options
 from bench.table import show
 
-BENCHMARKS = ("ingest", "outbox", "inbox", "fanout", "host", "cold", "conformance")
+BENCHMARKS = ("ingest", "outbox", "inbox", "fanout", "host", "cold", "page", "conformance")
 
 
 def main() -> None:

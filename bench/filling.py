@@ -5,39 +5,63 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import asyncpg
+import sqlalchemy as sa
+from sqlalchemy import Connection
 
-from hub.store import search
+from bench.webhooks import NUMBER
+from hub.rules import sight
+from hub.rules.sight import Places
+from hub.store import inbox_counts, search, sights
+from hub.store import tables as t
 from hub.store.database import Database
+from hub.store.ids import Ids
 
 ENTRIES = 3
 TEXT = "When will you come to look at the tap? It drips again."
+SAID = {"today": 20, "urgent": 1_000}
+"""Words that every so many entries have besides."""
 PHONE = 5_100_000_000
 """Customers' numbers begin behind this one, after the +1."""
+SECOND = "mail"
+"""A channel that brought the first entry of every tenth conversation; the others are of ``sms``."""
+BRANCH = "+15550100002"
+"""The own number that every tenth conversation came through."""
 _NUMBERS = (
     "WITH RECURSIVE numbers(i) AS "
     "(SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < {n})"
 )
 
 
-def fill(url: str, count: int) -> None:
-    """``count`` conversations of the only organisation, a minute apart, the last one now."""
+def fill(url: str, count: int, eyes: Iterable[Places] = ()) -> None:
+    """``count`` conversations of the only organisation, a minute apart, the last one now, and roles
+    that see ``eyes``."""
     _execute(url, list(_conversations(count, int(time.time() * 1000))))
-    asyncio.run(_index(url))
+    asyncio.run(_index(url, list(eyes)))
     _execute(url, [])  # what is there now is counted, and written back
 
 
-async def _index(url: str) -> None:
+async def _index(url: str, eyes: list[Places]) -> None:
+    def work(connection: Connection) -> None:
+        inbox_counts.fill(connection)
+        search.fill(connection)
+        org = connection.execute(sa.select(t.organisations.c.id)).scalar_one()
+        for number, places in enumerate(eyes, 1):
+            role = {"id": number, "organisation_id": org, "name": f"Part {number}"}
+            role |= {"capabilities": "[]", "created_at": 0, "channel_ids": sight.text_of(places)}
+            connection.execute(sa.insert(t.roles), [role])
+        sights.fill(connection, Ids(0))
+
     database = Database(url)
     if database.path is not None:
         with database.sync_engine().begin() as connection:
-            search.fill(connection)
+            work(connection)
         return
     engine = database.async_engine()
     async with engine.begin() as connection:
-        await connection.run_sync(search.fill)
+        await connection.run_sync(work)
     await engine.dispose()
 
 
@@ -97,6 +121,7 @@ def _conversations(count: int, now: int) -> Iterator[str]:
         status=f"CASE WHEN {mixed} % 5 < 2 THEN 'closed' ELSE 'open' END",
         has_inbound="true",
         needs_response=f"{mixed} % 12 = 0",
+        waiting_since=f"CASE WHEN {mixed} % 12 = 0 THEN {at} END",
         unread=f"CASE WHEN {mixed} % 20 = 7 THEN 1 ELSE 0 END",
         read_through=str(ENTRIES),
         seq=str(ENTRIES),
@@ -110,21 +135,28 @@ def _conversations(count: int, now: int) -> Iterator[str]:
         last_inbound_at=at,
         created_at=at,
     )
-    yield _insert(
-        "thread_channels",
-        count,
-        thread_id="i",
-        channel_id="'sms'",
-        organisation_id=org,
-        unread=f"CASE WHEN {mixed} % 20 = 7 THEN 1 ELSE 0 END",
-        sort_at=at,
-        active_at=at,
-        last_entry_id=f"i * {ENTRIES}",
-        last_inbound_at=at,
-        last_inbound_address=phone,
+    for channel, place in (("sms", ENTRIES - 1), (SECOND, 0)):
+        yield _insert(
+            "thread_channels",
+            count,
+            where="true" if channel == "sms" else "i % 10 = 0",
+            thread_id="i",
+            channel_id=f"'{channel}'",
+            organisation_id=org,
+            unread=f"CASE WHEN {mixed} % 20 = 7 THEN 1 ELSE 0 END" if channel == "sms" else "0",
+            sort_at=_entry_at(at, "i", str(place)),
+            active_at=_entry_at(at, "i", str(place)),
+            last_entry_id=f"(i - 1) * {ENTRIES} + {place} + 1",
+            last_inbound_at=_entry_at(at, "i", str(place)),
+            last_inbound_address=phone,
+            last_inbound_own="''",
+        )
+    thread, place = f"((i + {ENTRIES} - 1) / {ENTRIES})", f"((i - 1) % {ENTRIES})"
+    entry_at = _entry_at(f"{now} - ({count} - {thread}) * 60000", thread, place)
+    second = f"{place} = 0 AND {thread} % 10 = 0"
+    said = " || ".join(
+        f"CASE WHEN i % {often} = 0 THEN ' {word}' ELSE '' END" for word, often in SAID.items()
     )
-    thread, place = f"(i + {ENTRIES} - 1) / {ENTRIES}", f"(i - 1) % {ENTRIES}"
-    entry_at = f"{now} - ({count} - {thread}) * 60000 - ({ENTRIES} - 1 - {place}) * 1000"
     yield _insert(
         "entries",
         count * ENTRIES,
@@ -135,15 +167,24 @@ def _conversations(count: int, now: int) -> Iterator[str]:
         kind="'message'",
         grouping="'texts'",
         direction="'in'",
-        channel_id="'sms'",
+        channel_id=f"CASE WHEN {second} THEN '{SECOND}' ELSE 'sms' END",
         scheme="'phone'",
+        own_address=f"CASE WHEN {second} THEN '' WHEN {thread} % 10 = 3 THEN '{BRANCH}' "
+        f"ELSE '{NUMBER}' END",
         author_kind="'contact'",
-        content=f"""'{{"text": "{TEXT} Job' || i || '."}}'""",
+        content=f"""'{{"text": "{TEXT} Job' || i || {said} || '."}}'""",
         preview=f"'{TEXT}'",
         occurred_at=entry_at,
         sort_at=entry_at,
         created_at=entry_at,
     )
+
+
+def _entry_at(at: str, thread: str, place: str) -> str:
+    """When a conversation that ends ``at`` has the entry at a ``place`` (0 is the first): they lie
+    up to 200 days apart, differently in each."""
+    apart = f"({thread} * 7919 % 17280) * 1000000"
+    return f"{at} - ({ENTRIES} - 1 - {place}) * {apart} / {ENTRIES - 1}"
 
 
 def _sent(count: int) -> str:
@@ -170,9 +211,10 @@ def _sent(count: int) -> str:
     )
 
 
-def _insert(table: str, count: int, /, **columns: str) -> str:
-    """One statement that makes ``count`` rows; ``i`` is the number of each, from 1."""
+def _insert(table: str, count: int, /, where: str = "true", **columns: str) -> str:
+    """One statement that makes ``count`` rows, or those of them ``where`` something holds; ``i`` is
+    the number of each, from 1."""
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) {_NUMBERS.format(n=count)} "
-        f"SELECT {', '.join(columns.values())} FROM numbers"
+        f"SELECT {', '.join(columns.values())} FROM numbers WHERE {where}"
     )

@@ -44,6 +44,7 @@ class Hub(HubProcess):
         config = f"""
 [hub]
 public_url = "http://127.0.0.1:{public_port or port}"
+requests_a_minute = 0
 
 [[organisations]]
 slug = "main"
@@ -145,7 +146,7 @@ def postgres() -> Generator[PostgresServer]:
     programs = find_postgres()
     if programs is None:
         raise SystemExit("PostgreSQL is missing; Debian, Ubuntu: sudo apt-get install postgresql")
-    server = PostgresServer(programs)
+    server = PostgresServer(programs, syncs=True)
     try:
         yield server
     finally:

@@ -2,49 +2,80 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
 
-from tests.forks import Forker, Process
+from hub.store.database import Database
+from hub.store.migrate import migrate
+from tests.forks import Process, hubs
+from tests.patience import PATIENCE
+from tests.trust import TRUST
 
 T = TypeVar("T")
 
 EMAIL = "ana@example.com"
 PASSWORD = "correct-horse-battery"
-START_LIMIT = 40.0
 _ADDRESS = re.compile(r"Channel Hub is running: (http://\S+?)/\s")
 _AT_WORK = "Channel Hub works in the background"
 
 
 def wait_for(
-    look: Callable[[], T | None], *, what: str = "what the test waits for", limit: float = 20.0
+    look: Callable[[], T | None], *, what: str = "what the test waits for", limit: float = PATIENCE
 ) -> T:
-    """Call ``look`` until it gives something true."""
+    """Call ``look`` until it gives something true. It rests for as long as it looks: who looks all
+    the time holds up what is waited for."""
     ends = time.monotonic() + limit
     while True:
+        begun = time.monotonic()
         found = look()
         if found:
             return found
         if time.monotonic() > ends:
             raise AssertionError(f"{what} did not come within {limit:g} s (last: {found!r})")
-        time.sleep(0.02)
+        time.sleep(min(max(0.02, time.monotonic() - begun), 0.5))
+
+
+@lru_cache(maxsize=1)
+def _kept() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="hub-migrated-")
+
+
+def lay_database(path: Path) -> None:
+    """A SQLite database with the hub's tables and nothing in them, unless there is one already:
+    migrations have tests of their own, and most of a first start is theirs."""
+    if path.exists():
+        return
+    made = Path(_kept().name) / "hub.db"
+    if not made.exists():
+        with ThreadPoolExecutor(1) as elsewhere:  # here a loop may be running
+            elsewhere.submit(_migrate, made.with_suffix(".new")).result()
+        made.with_suffix(".new").rename(made)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(made, path)
+
+
+def _migrate(path: Path) -> None:
+    asyncio.run(migrate(Database(f"sqlite:///{path}")))
 
 
 class HubProcess:
     """``hub serve`` in a folder of its own; kill it, start it again, look at what it printed.
-    With a ``forker`` of ``hub.cli:main`` it starts sooner; ``python`` is the interpreter of another
-    installation."""
+    ``python``: an interpreter that starts it anew, such as another installation's; otherwise it is
+    a copy of a process that has imported everything already, and finds its tables made."""
 
     command = "serve"
 
@@ -55,12 +86,10 @@ class HubProcess:
         config: str | None = None,
         database_url: str | None = None,
         environ: Mapping[str, str] | None = None,
-        forker: Forker | None = None,
-        python: str = sys.executable,
+        python: str | None = None,
     ) -> None:
         self.folder = folder
         self._python = python
-        self._forker = forker
         self.base_url = ""
         self.environ = {
             **os.environ,
@@ -84,8 +113,8 @@ class HubProcess:
         """Start and wait until it answers; ``port`` 0 is any free one."""
         self._arguments[1] = str(port)
         self._launch(self.command, *self._arguments)
-        self.base_url = wait_for(self._address, what="the hub's address", limit=START_LIMIT)
-        wait_for(self._ready, what="the hub's readiness", limit=START_LIMIT)
+        self.base_url = wait_for(self._address, what="the hub's address")
+        wait_for(self._ready, what="the hub's readiness")
         return self
 
     def start_worker(self) -> Self:
@@ -95,8 +124,10 @@ class HubProcess:
         return self
 
     def _launch(self, *arguments: str) -> None:
-        if self._forker is not None:
-            self._process = self._forker.start(
+        if self._python is None:
+            if "HUB_DATA" in self.environ and "HUB_DATABASE_URL" not in self.environ:
+                lay_database(self.folder / self.environ["HUB_DATA"] / "hub.db")
+            self._process = hubs().start(
                 arguments, folder=self.folder, environ=self.environ, output=self._output
             )
             return
@@ -122,7 +153,7 @@ class HubProcess:
     def _ready(self) -> bool:
         self._lives()
         try:
-            return httpx2.get(f"{self.base_url}/readyz", timeout=5).status_code == 200
+            return httpx2.get(f"{self.base_url}/readyz", timeout=5, verify=TRUST).status_code == 200
         except httpx2.HTTPError:
             return False
 
@@ -148,7 +179,7 @@ class HubProcess:
             return 0
         self._process.terminate()
         try:
-            return self._process.wait(20)
+            return self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise AssertionError(f"the hub did not stop:\n{self.output[-4000:]}") from None
@@ -156,6 +187,10 @@ class HubProcess:
     def run(self, *arguments: str, input_: str | None = None) -> subprocess.CompletedProcess[str]:
         """Another command of the hub's on the same folder and database."""
         config = self._arguments[2:]
+        if self._python is None:
+            return hubs().run(
+                [*arguments, *config], folder=self.folder, environ=self.environ, input_=input_
+            )
         return subprocess.run(
             [self._python, "-m", "hub.cli", *arguments, *config],
             cwd=self.folder,
@@ -163,7 +198,7 @@ class HubProcess:
             input=input_,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -198,7 +233,9 @@ class Client:
     """The API as a member's browser uses it."""
 
     def __init__(self, base_url: str, org: str = "main") -> None:
-        self.http = httpx2.Client(base_url=base_url, timeout=30)
+        # Let go of before the hub does: a request that meets the hub's goodbye would be lost.
+        limits = httpx2.Limits(keepalive_expiry=2)
+        self.http = httpx2.Client(base_url=base_url, timeout=PATIENCE, verify=TRUST, limits=limits)
         self.org = org
         self.me: dict[str, Any] = {}
 

@@ -7,7 +7,9 @@ anything still missing is a failure; otherwise the tests that need it are skippe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import grp
 import os
 import pwd
 import secrets
@@ -19,12 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE
+
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
-START_LIMIT = 30.0
 ATTEMPTS = 3
 PORTS = range(20_000, 32_000)
 """Below those that Linux and macOS give to outgoing connections."""
@@ -64,6 +68,11 @@ def find_redis() -> Path | None:
     return _first_on_path("redis-server", "valkey-server")
 
 
+def find_headless_shell() -> Path | None:
+    """Chromium without windows: the same pages, but for notifications, for half of the cost."""
+    return _first_on_path("chromium-headless-shell", "chrome-headless-shell")
+
+
 def find_chromium() -> Path | None:
     """A Chromium, or Chrome, that Playwright can drive."""
     applications = [
@@ -79,37 +88,59 @@ def _first_on_path(*names: str) -> Path | None:
     return next((Path(path) for path in found if path), None)
 
 
+def find_dovecot() -> Path | None:
+    """Dovecot, an IMAP server; Debian and Homebrew keep it off PATH."""
+    places = ("/usr/sbin/dovecot", "/opt/homebrew/sbin/dovecot", "/usr/local/sbin/dovecot")
+    existing = (Path(place) for place in places if Path(place).exists())
+    return _first_on_path("dovecot") or next(existing, None)
+
+
+def find_dovecot_pop3() -> Path | None:
+    """Dovecot's part that speaks POP3; Homebrew's Dovecot has it with it."""
+    folders = ("/usr/lib/dovecot", "/opt/homebrew/libexec/dovecot", "/usr/local/libexec/dovecot")
+    paths = (Path(folder) / "pop3" for folder in folders)
+    return next((path for path in paths if path.exists()), None)
+
+
 SERVICES = (
     Service("PostgreSQL", find_postgres, "postgresql", ["postgresql@17"]),
     Service("Redis", find_redis, "redis-server", ["redis"]),
+    Service("Dovecot", find_dovecot, "dovecot-imapd", ["dovecot"]),
+    Service("Dovecot's POP3", find_dovecot_pop3, "dovecot-pop3d", ["dovecot"]),
     Service("Chromium", find_chromium, "chromium", ["--cask", "google-chrome"]),
 )
+SHELL = Service("Chromium's headless shell", find_headless_shell, "chromium-headless-shell", [])
+"""No test needs it; Debian has it, Ubuntu has not."""
 
 
 def install(missing: Sequence[Service]) -> None:
     """Install what is missing with the machine's package manager, as far as it allows."""
     if shutil.which("apt-get"):
-        _install_with_apt([service.apt for service in missing])
+        _install_with_apt(missing)
     elif brew := shutil.which("brew"):
         for service in missing:
-            subprocess.run([brew, "install", *service.brew], check=False)
+            if service.brew:
+                subprocess.run([brew, "install", *service.brew], check=False)
 
 
-def _install_with_apt(packages: Sequence[str]) -> None:
+def _install_with_apt(missing: Sequence[Service]) -> None:
     as_root: list[str] = []
     if os.geteuid() != 0:
         if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode:
             return
         as_root = ["sudo", "-n"]
-    apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    # Where nothing answers, nobody waits for long.
+    patience = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1")
+    apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *patience]
     # The tests start their own servers; Debian's packages would start more of them.
     with _no_service_starts(as_root):
         subprocess.run([*apt, "update"], check=False)
-        subprocess.run(
-            [*apt, "install", "--yes", "--no-install-recommends", *packages],
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+        for service in missing:  # each by itself: one that is not to be had keeps none away
+            subprocess.run(
+                [*apt, "install", "--yes", "--no-install-recommends", service.apt],
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
 
 
 @contextlib.contextmanager
@@ -137,7 +168,8 @@ def by_hand(service: Service) -> str:
 
 def main() -> int:
     """Install what is missing and report what is still missing."""
-    if missing := [service for service in SERVICES if service.find() is None]:
+    wanted = (*SERVICES, SHELL) if IN_CI else SERVICES
+    if missing := [service for service in wanted if service.find() is None]:
         print(f"Installing for the tests: {', '.join(service.name for service in missing)}")
         install(missing)
     missing = [service for service in SERVICES if service.find() is None]
@@ -150,11 +182,14 @@ def main() -> int:
 class PostgresServer:
     """A PostgreSQL of the tests' own, on loopback, in a folder that goes away with it.
 
-    It syncs to disk as a real one does. As root it runs as another user, as PostgreSQL insists.
+    Without ``syncs`` it writes to disk when the machine likes to: what was committed outlives the
+    server's death as ever, and nobody cuts the machine's power. As root it runs as another user, as
+    PostgreSQL insists.
     """
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, syncs: bool = False) -> None:
         self._programs = programs
+        self._syncs = syncs
         self._user = _unprivileged_user()
         self._folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
         self._data = self._folder / "data"
@@ -162,9 +197,10 @@ class PostgresServer:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         locale = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
         initdb = ("-U", "postgres", "-A", "trust", "-E", "UTF8", f"--locale={locale}")
-        self._run("initdb", *initdb, "-D", str(self._data))
-        self.port, self._process = _start_on_free_port(self._launch, self._is_ready)
+        self._run("initdb", "--no-sync", *initdb, "-D", str(self._data))
+        self._migrated: str | None = None
         self._databases = 0
+        self.port, self._process = _start_on_free_port(self._launch, self._is_ready)
 
     def url(self, database: str) -> str:
         """The URL of a database as an operator would write it."""
@@ -176,6 +212,14 @@ class PostgresServer:
         name = f"hub_{self._databases}"
         self._run("createdb", *self._connection(), "-T", template, name)
         return name
+
+    def hub_database(self) -> str:
+        """Create a database with the hub's tables and nothing in them; its name."""
+        if self._migrated is None:
+            self._migrated = self.create_database()
+            with ThreadPoolExecutor(1) as elsewhere:  # here a loop may be running
+                elsewhere.submit(_migrate, self.url(self._migrated)).result()
+        return self.create_database(self._migrated)
 
     def drop_database(self, name: str) -> None:
         """Drop a database, and whoever is still connected to it."""
@@ -189,7 +233,7 @@ class PostgresServer:
     def start_again(self) -> None:
         """Start it on the same port, after a crash."""
         self._process = self._launch(self.port)
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + PATIENCE
         while not self._is_ready(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("PostgreSQL did not start again")
@@ -209,7 +253,10 @@ class PostgresServer:
             "port": str(port),
             "unix_socket_directories": "",
             "max_connections": "200",
-        }
+            # Nothing here lives for long enough to be tidied up.
+            **({} if self._syncs else {"fsync": "off", "full_page_writes": "off",
+                                       "autovacuum": "off"}),
+        }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
@@ -260,7 +307,7 @@ class RedisServer:
     def start_again(self) -> None:
         """Start it on the same port, after a crash."""
         self._process = self._launch(self.port)
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + PATIENCE
         while not _listens(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("Redis did not start again")
@@ -276,6 +323,179 @@ class RedisServer:
         return subprocess.Popen(
             [self._program, *options], cwd=self._folder, stdout=subprocess.DEVNULL
         )
+
+
+_DOVECOT = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = imap pop3
+listen = 127.0.0.1
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+mail_uid = {user}
+mail_gid = {group}
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail/%u
+ssl = {ssl}
+{certificate}
+disable_plaintext_auth = no
+auth_mechanisms = plain login xoauth2
+mail_max_userip_connections = 50
+mail_fsync = never
+maildir_very_dirty_syncs = yes
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s_port}
+  }}
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {folder}/oauth2.conf
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={folder}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  mailbox Sent {{
+    auto = create
+    special_use = \\Sent
+  }}
+}}
+"""
+
+
+_DOVECOT_OAUTH2 = """
+introspection_mode = auth
+introspection_url = http://127.0.0.1:{port}/introspect
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
+
+class DovecotServer:
+    """An IMAP and POP3 server of the tests' own, on loopback: every user name is a mailbox, all
+    have the password ``PASSWORD``. With a certificate (PEM of chain and key) it speaks TLS as well.
+    Whether an OAuth token is good it asks a server on ``introspection_port``, which a test starts
+    (RFC 7662)."""
+
+    PASSWORD = "a-password-of-the-tests"
+
+    def __init__(self, program: Path, certificate: tuple[Path, Path] | None = None) -> None:
+        self._program = program
+        self._folder = Path(tempfile.mkdtemp(prefix="hub-imap-"))
+        self._certificate = certificate
+        self._user = pwd.getpwuid(os.geteuid() or pwd.getpwnam("nobody").pw_uid)
+        self._folder.chmod(0o755)
+        for name in ("run", "state", "mail"):
+            (self._folder / name).mkdir(mode=0o755)
+            os.chown(self._folder / name, self._user.pw_uid, self._user.pw_gid)
+        os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+        self.tls_port = free_port() if certificate else 0
+        self.pop3_port, self.pop3s_port = free_port(), free_port() if certificate else 0
+        self.introspection_port = free_port()
+        self.port, self._process = _start_on_free_port(self._launch, _listens)
+
+    def crash(self) -> None:
+        """End it, and every connection to it."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def start_again(self) -> None:
+        """Start it on the same ports, after a crash."""
+        self._process = self._launch(self.port)
+        deadline = time.monotonic() + PATIENCE
+        while not _listens(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("Dovecot did not start again")
+            time.sleep(0.02)
+
+    def maildir(self, user: str) -> Path:
+        """The folder of a mailbox, of the user who runs the server."""
+        return self._folder / "mail" / user
+
+    def adopt(self, path: Path) -> None:
+        """Give a folder, and all in it, to the user who runs the server."""
+        for each in (path, *path.rglob("*")):
+            with contextlib.suppress(FileNotFoundError):  # the server's own locks come and go
+                os.chown(each, self._user.pw_uid, self._user.pw_gid)
+
+    def renumber(self, user: str) -> None:
+        """Forget the numbers that the mails of a mailbox have (UIDVALIDITY)."""
+        for path in self.maildir(user).glob("dovecot*"):
+            path.unlink()
+
+    def stop(self) -> None:
+        """Stop the server and remove its folder."""
+        _stop(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _launch(self, port: int) -> subprocess.Popen[Any]:
+        certificate = ""
+        if self._certificate is not None:
+            chain, key = self._certificate
+            certificate = f"ssl_cert = <{chain}\nssl_key = <{key}"
+        oauth2 = _DOVECOT_OAUTH2.format(port=self.introspection_port)
+        (self._folder / "oauth2.conf").write_text(oauth2)
+        config = self._folder / "dovecot.conf"
+        config.write_text(
+            _DOVECOT.format(
+                folder=self._folder,
+                user=self._user.pw_name,
+                group=grp.getgrgid(self._user.pw_gid).gr_name,
+                ssl="yes" if self._certificate else "no",
+                certificate=certificate,
+                port=port,
+                tls_port=self.tls_port,
+                pop3_port=self.pop3_port,
+                pop3s_port=self.pop3s_port,
+                password=self.PASSWORD,
+            )
+        )
+        with (self._folder / "output").open("ab") as output:
+            return subprocess.Popen(
+                [self._program, "-F", "-c", config],
+                cwd=self._folder,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # who serves a connection is killed with it
+            )
+
+
+def _migrate(url: str) -> None:
+    # Not known to who installs what is missing: it needs nothing of the hub.
+    from hub.store.database import Database
+    from hub.store.migrate import migrate
+
+    asyncio.run(migrate(Database(url)))
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
@@ -308,7 +528,7 @@ def _start_on_free_port(
     for _ in range(ATTEMPTS):
         port = free_port()
         process = launch(port)
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + PATIENCE
         while process.poll() is None and time.monotonic() < deadline:
             if is_ready(port):
                 return port, process

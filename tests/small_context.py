@@ -47,5 +47,15 @@ class SmallContext(RecordedContext):
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await self.real.connect(host, port, tls=tls, timeout=timeout)
 
+    async def start_tls(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        *,
+        timeout: float = 15.0,  # noqa: ASYNC109
+    ) -> None:
+        await self.real.start_tls(reader, writer, host, timeout=timeout)
+
     async def aclose(self) -> None:
         await self.real.aclose()

@@ -11,6 +11,8 @@ from typing import Self
 
 from msgspec import Struct
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 UV = ROOT / "tools" / "uv"
 PYTHON = f"""\
@@ -79,7 +81,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=5 * PATIENCE,
         )
 
     def script(self, script: str, folder: str = ".") -> str:

@@ -17,6 +17,7 @@ import pytest
 from tests.authors.machine import Machine, done
 from tests.docs.guide import Snippet, snippets, text_of
 from tests.hubs import EMAIL, PASSWORD, Client, wait_for
+from tests.patience import PATIENCE
 
 STEPS = (
     *("1. A package", "2. The channel", "3. Prove it", "4. Change it", "5. Into a hub"),
@@ -69,7 +70,7 @@ class Terminals:
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=5 * PATIENCE,
         )
 
     def open(self, command: str) -> Path:
@@ -116,7 +117,7 @@ def test_the_fifteen_minutes(machine: Machine) -> None:
             if snippet.text in SERVERS:
                 printed[snippet.text] = terminals.open(snippet.text)
                 address = f"{hub}/readyz" if snippet.text == "hub serve\n" else provider
-                wait_for(lambda: answers(address), what=snippet.text, limit=40)
+                wait_for(lambda: answers(address), what=snippet.text)
             elif snippet.language == "sh":
                 told.append(terminals.run(snippet.text))
             elif snippet.language == "toml":

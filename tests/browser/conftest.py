@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebError, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, WebError
 
+from tests.browser.office import Office, running_office
 from tests.browser.screen import Inbox
 from tests.hubs import Client, HubProcess, running_hub
+from tests.services import find_chromium
 
 NewContext = Callable[..., BrowserContext]
 BEN = ("ben@example.com", "another-good-password")
@@ -32,10 +34,19 @@ numbers = ["+12025550200"]
 receipt_pause = 1
 """.format(settings="[channels.settings]")
 
-# For a machine with other work to do; nothing waits longer than it has to.
-expect.set_options(timeout=15_000)
-
 _numbers = itertools.count(1000)
+
+
+@pytest.fixture(scope="module")
+def windowed(launch_browser: Callable[..., Browser]) -> Iterator[Browser]:
+    """A browser with all that people's have. A module that needs it has it in place of
+    ``browser``."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    launched = launch_browser(executable_path=str(chromium))
+    yield launched
+    launched.close()
 
 
 @pytest.fixture(scope="package")
@@ -69,6 +80,19 @@ def ben(hub: HubProcess) -> Iterator[Client]:
     client.close()
 
 
+@pytest.fixture(scope="package")
+def office() -> Iterator[Office]:
+    """A hub with a channel of each kind."""
+    with running_office() as running:
+        yield running
+
+
+@pytest.fixture
+def desk(browser_as: Callable[..., BrowserContext], office: Office) -> Inbox:
+    """Ana's inbox in that hub."""
+    return Inbox(browser_as(office.client, office.hub.base_url).new_page()).go()
+
+
 @pytest.fixture
 def number() -> str:
     """A customer's number that nobody has used yet, E.164."""
@@ -82,7 +106,8 @@ class Complaints:
     """
 
     def __init__(self) -> None:
-        self._allowed: list[re.Pattern[str]] = []
+        # Chromium warns of whoever goes on to another page sooner than a socket is open.
+        self._allowed = [re.compile("WebSocket is closed before the connection is established")]
         self._seen: list[str] = []
 
     def allow(self, pattern: str) -> None:
@@ -116,12 +141,17 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture
 def browser_as(new_context: NewContext, complaints: Complaints) -> Callable[..., BrowserContext]:
-    """A browser that is signed in as a member: cookies and storage of its own."""
+    """A browser that is signed in as a member: cookies and storage of its own. ``tour``: whoever
+    is new here is shown around."""
 
-    def made(member: Client | None, base_url: str, **options: object) -> BrowserContext:
+    def made(
+        member: Client | None, base_url: str, *, tour: bool = False, **options: object
+    ) -> BrowserContext:
         context = new_context(**{"base_url": base_url, "viewport": WIDE, **options})
         complaints.watch(context)
         if member is not None:
+            if not tour:
+                member.http.patch("/api/v1/me", json={"toured": True})
             context.add_cookies(
                 [
                     {"name": cookie.name, "value": cookie.value or "", "url": base_url}

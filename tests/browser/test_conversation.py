@@ -111,7 +111,7 @@ def test_a_failed_message_says_why_and_is_retried(inbox: Inbox, ana: Client, num
     ana.behave(number, channel="front")
     failed.get_by_role("button", name="Retry").click()
     expect(failed).to_contain_text("Delivered")
-    expect(failed.get_by_role("button")).to_have_count(0)
+    expect(failed.get_by_role("button", name="Retry")).to_have_count(0)
     on_phone = [one["text"] for one in ana.phone(number, channel="front")["messages"]]
     assert on_phone.count("Open https://example.com/win now") == 1
 
@@ -135,7 +135,7 @@ def test_a_waiting_message_is_canceled_and_never_goes_out(
     expect(waiting).to_contain_text("Sending")
     waiting.get_by_role("button", name="Cancel").click()
     expect(waiting).to_contain_text("Canceled")
-    expect(waiting.get_by_role("button")).to_have_count(0)
+    expect(waiting.get_by_role("button", name="Cancel")).to_have_count(0)
     ana.post("channels/front/resume")
     inbox.send("This one goes")
     expect(inbox.entry("This one goes")).to_contain_text("Delivered")
@@ -208,6 +208,7 @@ def test_a_note_looks_different_and_never_reaches_the_customer(
     expect(note).to_be_visible()
 
 
+@pytest.mark.feature("COMP-03")
 def test_a_draft_never_goes_to_somebody_else_on_a_slow_network(
     inbox: Inbox, ana: Client, number: str
 ) -> None:
@@ -245,6 +246,7 @@ def test_a_draft_never_goes_to_somebody_else_on_a_slow_network(
     expect(inbox.message).to_have_value("Only for the first")
 
 
+@pytest.mark.feature("COMP-03")
 def test_a_session_that_ends_while_one_writes_costs_nothing(
     browser_as, hub: HubProcess, ana: Client, number: str, complaints: Complaints
 ) -> None:
@@ -268,3 +270,19 @@ def test_a_session_that_ends_while_one_writes_costs_nothing(
     ana.text(number, "Live again", channel="front")
     expect(inbox.entry("Live again")).to_be_visible()
     mine.close()
+
+
+def test_a_conversation_that_cannot_be_fetched_says_so(
+    ana: Client, anas_browser: BrowserContext, number: str, complaints: Complaints
+) -> None:
+    thread = written(ana, number, "Is anybody there?")
+    complaints.allow("opened")
+    inbox = Inbox(anas_browser.new_page())
+    inbox.page.route("**/opened*.js", lambda route: route.abort())
+    inbox.go(f"/messages?status=all&conversation={thread['id']}")
+    failed = inbox.conversation.get_by_role("heading", name="This page could not be loaded")
+    expect(failed).to_be_visible()
+    expect(inbox.row(number)).to_be_visible()
+    inbox.page.unroute("**/opened*.js")
+    inbox.conversation.get_by_role("button", name="Try again").click()
+    expect(inbox.entry("Is anybody there?")).to_be_visible()

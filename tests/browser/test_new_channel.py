@@ -59,7 +59,7 @@ def loft(tmp_path: Path, provider: Provider) -> Iterator[HubProcess]:
     path.write_text(channel + RULES)
     info = site / "hub_pigeon-1.0.dist-info"
     info.mkdir()
-    needs = "Requires-Dist: channel-hub>=0.1,<0.2\n"
+    needs = "Requires-Dist: channel-hub>=0.1,<2\n"
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: p\nVersion: 1.0\n{needs}")
     (info / "entry_points.txt").write_text("[hub.plugins]\npigeon = hub_pigeon:Pigeon\n")
     config = CONFIG.format(url=provider.url, key=KEY)

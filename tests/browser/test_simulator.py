@@ -18,7 +18,7 @@ def phone(inbox: Inbox) -> Page:
     """The simulator's page, opened by the link in the inbox."""
     pages = inbox.page.get_by_role("navigation")
     with inbox.page.expect_popup() as opened:
-        pages.get_by_role("link", name="Open the simulator phone: Front desk").click()
+        pages.get_by_role("link", name="Text simulator: Front desk").click()
     expect(opened.value.get_by_label("Customer number")).to_have_value(SHOWN)
     return opened.value
 
@@ -118,7 +118,7 @@ def test_a_picture_from_the_phone_is_seen_in_the_inbox(inbox: Inbox, phone: Page
 def test_who_writes_a_channel_sees_what_its_render_gives(inbox: Inbox, phone: Page) -> None:
     long = "Two segments go out where this is sent. " * 5
     write(phone, long)
-    expect(bubbles(phone).last).to_contain_text("Sent")
+    expect(bubbles(phone).filter(has_text=long.strip()).last).to_contain_text("Sent")
     page = inbox.page
     page.bring_to_front()
     page.goto("/deliveries?channel=front")

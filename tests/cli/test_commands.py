@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters, profiles
 
 from tests.host.unruly import ENVIRON
+from tests.patience import PATIENCE
 
 MISTAKEN = """\
 [hub]
@@ -44,7 +45,7 @@ def hub(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -67,7 +68,7 @@ def test_a_configuration_without_mistakes(tmp_path: Path) -> None:
     assert hub(tmp_path, "init").returncode == 0
     done = hub(tmp_path, "check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "hub.toml is fine: 1 channel.\n"
+    assert done.stdout == "hub.toml is fine: 4 channels.\n"
 
 
 TEXTS = """\
@@ -143,12 +144,13 @@ def test_people_are_added_with_a_password_of_the_hubs_or_their_own(tmp_path: Pat
         ((email, must_change, hashed),) = rows.fetchall()
     assert (email, must_change) == ("ann@example.com", 0)
     assert PasswordHasher().verify(hashed, own)
+    assert extract_parameters(hashed) == profiles.RFC_9106_LOW_MEMORY
 
     done = hub(tmp_path, "user", "password", "bob@example.com")
     assert (done.returncode, done.stderr) == (1, "hub: there is no user bob@example.com\n")
     done = hub(tmp_path, "user", "password", "ann@example.com", "--password-stdin", given="short")
     assert done.returncode == 1
-    assert done.stderr == "hub: a password has at least 10 characters\n"
+    assert done.stderr == "hub: A password has at least 10 characters.\n"
     done = hub(tmp_path, "user", "add", "bob@example.com", "--role", "no-such-role")
     assert done.returncode == 1
     assert done.stderr.startswith('hub: there is no role "no-such-role"; there are: Admin, ')

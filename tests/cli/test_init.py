@@ -13,13 +13,15 @@ from hub.cli import main
 from hub.cli.init import TEMPLATE
 from hub.config import load
 
+SIMULATORS = ["simulator", "simulator-whatsapp", "simulator-calls", "simulator-email"]
+
 
 def test_the_template_is_a_configuration(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
     assert main(["init", str(path)]) == 0
     config = load(path, {})
     assert [organisation.slug for organisation in config.organisations] == ["main"]
-    assert [channel.plugin for channel in config.channels] == ["simulator"]
+    assert [channel.plugin for channel in config.channels] == SIMULATORS
 
 
 def test_every_line_that_is_commented_out_is_right_too(tmp_path: Path) -> None:
@@ -31,15 +33,16 @@ def test_every_line_that_is_commented_out_is_right_too(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
     path.write_text("\n".join(lines))
     (tmp_path / "secret-key").write_text("k" * 32)
+    (tmp_path / "former-secret-key").write_text("f" * 32)
     environ = {"HUB_DATABASE_URL": "postgresql://host/hub", "TWILIO_AUTH_TOKEN": "t"}
-    environ["SMTP_PASSWORD"] = "p"
+    environ["SMTP_PASSWORD"] = environ["SIGN_IN_SECRET"] = "p"
     config = load(path, environ)
     assert config.hub.public_url == "https://hub.example.com"
     assert config.hub.redis == "redis://localhost:6379/0"
     assert config.hub.secret_key is not None
     assert config.mail is not None
     assert (config.mail.host, config.mail.port) == ("smtp.example.com", 587)
-    assert [channel.id for channel in config.channels] == ["simulator", "sms-support"]
+    assert [channel.id for channel in config.channels] == [*SIMULATORS, "sms-support"]
 
 
 def test_a_file_that_is_there_is_left_alone(
@@ -63,7 +66,7 @@ def test_when_the_disk_takes_no_more_nothing_half_written_stays(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
     done = subprocess.run(
-        [sys.executable, "-m", "hub.cli", "init"],
+        [sys.executable, "-B", "-m", "hub.cli", "init"],
         cwd=tmp_path,
         preexec_fn=take_no_more,
         capture_output=True,

@@ -27,7 +27,7 @@ def test_it_is_listed_tried_again_and_dropped(tmp_path: Path) -> None:
                 id_,
                 organisation_id=organisation.id,
                 recipient="+15550100001",
-                text="secret 123456",
+                text="The code is KIWI-HARBOUR",
                 now=now_ms(),
             )
             ended = sa.update(t.notices).where(t.notices.c.id == id_)
@@ -46,7 +46,7 @@ def test_it_is_listed_tried_again_and_dropped(tmp_path: Path) -> None:
     assert lines[0].startswith("notice:11  main  ")
     assert lines[0].endswith("text to +15550100001, failed: refused")
     change = next(line.split()[0] for line in lines if line.startswith("change:gone:"))
-    assert "123456" not in listed.stdout
+    assert "KIWI-HARBOUR" not in listed.stdout
 
     done = hub(tmp_path, "parked", "drop", "notice:13", "notice:99")
     assert done.returncode == 1

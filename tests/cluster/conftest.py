@@ -34,7 +34,7 @@ def cluster(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Cluster]:
     """Both running."""
-    name = postgres_server.create_database()
+    name = postgres_server.hub_database()
     url = postgres_server.url(name)
     environ = {"HUB_REDIS_URL": redis_server.url, "HUB_LEASE_MS": "3000"}
     with TwilioStandIn(recorded.path("openapi/twilio_api_v2010.json")) as twilio:

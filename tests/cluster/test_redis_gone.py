@@ -62,5 +62,5 @@ def test_news_goes_on_without_redis_and_is_as_before_when_it_is_back(
 
         own_redis.start_again()
         for hub in (first, second):
-            wait_for(lambda hub=hub: warnings(hub) == [], what="Redis to be found", limit=40)
+            wait_for(lambda hub=hub: warnings(hub) == [], what="Redis to be found")
         assert told(writer, reader, "+12025550003")

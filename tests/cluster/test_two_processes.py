@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from tests.standins.hub import TwilioHub
 from tests.standins.twilio import ACCOUNT, NUMBER, Hang, Stored
 
 Fields = list[tuple[str, str]]
+GATED = ["messages.view", "messages.send_gated"]
+APPROVER = ["messages.view", "messages.send", "messages.approve"]
 _sids = count(1)
 
 
@@ -35,6 +38,10 @@ def books_are_right(cluster: Cluster) -> Iterator[None]:
 
 def look(cluster: Cluster, work: Callable[[Connection], Any]) -> Any:
     return asyncio.run(books.read(cluster.database, work))
+
+
+def change(cluster: Cluster, work: Callable[[Connection], None]) -> None:
+    asyncio.run(books.write(cluster.database, work))
 
 
 def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
@@ -87,6 +94,48 @@ def until(client: Client, made: dict[str, Any], status: str) -> None:
 
 def sent_to(cluster: Cluster, phone: str) -> list[Stored]:
     return [one for one in cluster.twilio.sent if one.resource["to"] == phone]
+
+
+# ---- what waits for approval
+
+
+@pytest.mark.feature("APPR-02")
+def test_two_who_approve_on_two_processes_send_it_once(
+    cluster: Cluster, phones: Iterator[str]
+) -> None:
+    password = "another-good-password"
+    for name, capabilities in (("gil", GATED), ("ada", APPROVER)):
+        cluster.hubs[0].run("user", "add", f"{name}@example.com", "--name", name.title(),
+                            "--password-stdin", input_=f"{password}\n")  # fmt: skip
+        change(cluster, partial(give, f"{name}@example.com", capabilities))
+    gil = cluster.hubs[0].client("gil@example.com", password)
+    ada = cluster.hubs[1].client("ada@example.com", password)
+    for phone in islice(phones, 6):
+        made = write(gil, phone, f"Gated for {phone}")
+        assert made["status"] == "pending_approval"
+        path = f"approvals/{made['id']}/approve"
+        won, lost = sorted(
+            at_once([partial(one.call, "POST", path, {}) for one in (cluster.clients[0], ada)]),
+            key=lambda answer: answer.status_code,
+        )
+        assert (won.status_code, lost.status_code) == (200, 409)
+        assert lost.json()["code"] == "already_decided"
+        assert lost.json()["decision"]["by"] == won.json()["entry"]["approval"]["decided_by"]
+        until(cluster.clients[0], made, "queued")
+        assert len(sent_to(cluster, phone)) == 1
+
+
+def give(email: str, capabilities: list[str], connection: Connection) -> None:
+    """A role of their own to a member."""
+    org = connection.execute(sa.select(t.organisations.c.id)).scalar_one()
+    user = sa.select(t.users.c.id).where(t.users.c.email == email).scalar_subquery()
+    role = {
+        "id": 7_000 + len(capabilities), "organisation_id": org, "name": f"Of {email}",
+        "created_at": 0, "capabilities": json.dumps(capabilities),
+    }  # fmt: skip
+    connection.execute(sa.insert(t.roles), [role])
+    mine = t.members.c.user_id == user
+    connection.execute(sa.update(t.members).where(mine).values(role_id=role["id"]))
 
 
 # ---- what arrives
@@ -239,6 +288,27 @@ def test_what_happens_on_one_is_told_on_the_other(cluster: Cluster, phones: Iter
         frame = waiting.result()
     added = [one["entry"] for one in frame["changes"] if one["type"] == "entry.added"]
     assert [one["blocks"][0]["text"] for one in added] == ["News"]
+
+
+@pytest.mark.feature("PERM-06")
+def test_settings_changed_on_one_are_in_force_on_the_other(cluster: Cluster) -> None:
+    first, second = cluster.clients
+    for start in ("20:00", "21:30"):
+        quiet = {"on": False, "start": start, "end": "08:00"}
+        first.patch("settings", {"quiet_hours": quiet})
+        wait_for(lambda quiet=quiet: second.get("settings")["quiet_hours"] == quiet)
+    with ThreadPoolExecutor(2) as pool:  # different sections at the same moment: both are kept
+        hours = pool.submit(first.patch, "settings", {"hours": {"sunday": []}})
+        words = pool.submit(second.patch, "settings", {"consent": {"languages": ["nl"]}})
+        hours.result()
+        words.result()
+
+    def both(client: Client) -> bool:
+        found = client.get("settings")
+        return (found["hours"]["sunday"], found["consent"]["languages"]) == ([], ["nl"])
+
+    for client in cluster.clients:
+        wait_for(partial(both, client), what="both changes")
 
 
 # ---- one of them dies

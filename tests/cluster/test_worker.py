@@ -42,7 +42,7 @@ def test_a_worker_sends_what_a_hub_that_is_gone_has_taken_in(
         del twilio.moods[CUSTOMER]
         worker.start_worker()
         try:
-            wait_for(lambda: twilio.sent, what="the message", limit=40)
+            wait_for(lambda: twilio.sent, what="the message")
             assert asked_for(twilio) == asked + 1
         finally:
             assert worker.stop() == 0
@@ -98,7 +98,7 @@ def test_two_hubs_and_a_worker_keep_positions_in_order_and_send_nothing_twice(
                     made = list(pool.map(write, range(MESSAGES)))
                     shown = watching.result()
                 assert sorted(shown) == sorted(one["id"] for one in made), "each is told once"
-                wait_for(lambda: len(twilio.sent) >= MESSAGES, what="all messages", limit=60)
+                wait_for(lambda: len(twilio.sent) >= MESSAGES, what="all messages")
             finally:
                 assert worker.stop() == 0
         assert sorted(one.body for one in twilio.sent) == sorted(

@@ -32,7 +32,8 @@ def test_without_a_file_the_defaults_apply(folder: Path) -> None:
     assert config.hub.public_url == "http://127.0.0.1:8000"
     assert [organisation.slug for organisation in config.organisations] == ["main"]
     assert [(c.id, c.plugin, c.enabled) for c in config.channels] == [
-        ("simulator", "simulator", True)
+        (simulator, simulator, True)
+        for simulator in ("simulator", "simulator-whatsapp", "simulator-calls", "simulator-email")
     ]
 
 

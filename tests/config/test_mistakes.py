@@ -61,6 +61,14 @@ plugin = "sms-twilio"
             "hub.toml:2: [hub]: secret_key: expected at least 32 characters",
         ),
         (
+            f"[hub]\nsecret_key = '{'k' * 32}'\naccepted_secret_keys = ['{'a' * 32}', 'short']",
+            "hub.toml:3: [hub]: accepted_secret_keys[1]: expected at least 32 characters",
+        ),
+        (
+            f"[hub]\naccepted_secret_keys = ['{'a' * 32}']",
+            "hub.toml:2: [hub]: accepted_secret_keys: is of use only beside a secret_key",
+        ),
+        (
             "[hub]\npublic_url = 'hub.example.com'",
             (
                 "hub.toml:2: [hub]: public_url: expected https:// and a host, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable
@@ -9,18 +10,22 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.conformance.cases import Cases, CasesError, ExpectedFailure, digest_of, read_cases
 from hub.conformance.check import Check, Failed
+from hub.conformance.guard import Guard
 from hub.conformance.mutants.mutant import FOLDER, REFERENCE, reference_cases
 from hub.conformance.mutants.reference import Reference
 from hub.conformance.mutants.wrong.ingest import StripsTexts
 from hub.conformance.payload import Payload, renamed, vary
 from hub.conformance.report import report_on, state_of, story
 from hub.conformance.run import Suite
+from hub.conformance.settings import with_other_secrets
+from hub.conformance.stage import Stage
 from hub.conformance.subject import Subject
-from hub.plugin import Delivery
+from hub.plugin import Delivery, Secret
 from hub.plugin.kit.recorded import NOW
 
 CASES = reference_cases()
@@ -60,6 +65,12 @@ def remove(name: str) -> Callable[[Path], None]:
         (remove("media/picture/ref.json"), "media/picture/ref.json", "is missing"),
         (break_file("media/picture/ref.json", "["), "media/picture", "ref.json: "),
         (break_file("health/well/expect.json", '{"fetched": {}}'), "health/well", "fetched"),
+        (remove("fetch/body/ref.json"), "fetch/body/ref.json", "is missing"),
+        (remove("poll/missed/exchange.jsonl"), "poll/missed/exchange.jsonl", "is missing"),
+        (break_file("poll/missed/cursor.json", "7"), "poll/missed", "cursor.json: "),
+        (break_file("answer/rings/facts.json", "{}"), "answer/rings", "facts.json: "),
+        (break_file("answer/rings/asked.jsonl", '{"tusk": 1}'), "answer/rings", "asked.jsonl:1"),
+        (break_file("listen/one/expect.json", '{"reply": {}}'), "listen/one", "reply"),
     ],
 )
 def test_what_is_wrong_is_told_by_file(
@@ -191,3 +202,33 @@ def test_a_role_without_checks_is_not_proven() -> None:
 
     (result,) = suite(Helper, CASES).results(["CLM-01"])
     assert result.got == "claimed, not proven: the role assistant"
+
+
+def test_what_was_fetched_is_read_without_a_signature(tmp_path: Path) -> None:
+    folder = tmp_path / "cases"
+    shutil.copytree(FOLDER, folder)
+    asked = folder / "ingest" / "text" / "request.http"
+    asked.rename(asked.with_name("fetched.http"))
+    cases = read_cases(folder, Reference.INFO.can)
+    (case,) = [each for each in cases.ingest if each.name == "ingest/text"]
+    assert case.delivery.source == "fetch"
+    stage = Stage(Subject(cls=Reference, target="reference"), cases, "1", Guard(), 1)
+    assert stage.signed(case.delivery) == case.delivery
+    assert case in stage.with_events()
+    assert case not in stage.posted()
+
+
+def test_another_secret_of_standard_webhooks_is_one_as_well() -> None:
+    mine = Secrets(one=Secret("whsec_YSBzZWNyZXQ="), two=Secret("whsec_not base64"), three="x")
+    other = with_other_secrets(mine, "-other")
+    assert base64.b64decode(other.one.reveal().removeprefix("whsec_"), validate=True)
+    assert other.one.reveal() != mine.one.reveal()
+    assert other.two.reveal() == "whsec_not base64-other"
+    assert other.three == "x"
+    assert not with_other_secrets(mine, "").one.reveal()
+
+
+class Secrets(Struct):
+    one: Secret
+    two: Secret
+    three: str

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/telegram"
 
@@ -19,7 +21,7 @@ def test_it_conforms_by_pytest_alone() -> None:
         cwd=EXAMPLE,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=5 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hub.conformance.check import all_checks
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "hub/conformance/mutants/cases"
@@ -38,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "their_channel.py").write_text(PACKAGE)
     (info / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: their-channel\nVersion: 1.0\n"
-        "Requires-Dist: channel-hub>=0.1,<0.2\n"
+        "Requires-Dist: channel-hub>=0.1,<2\n"
     )
     (info / "entry_points.txt").write_text("[hub.plugins]\nreference = their_channel:Channel\n")
     (tmp_path / "tests").mkdir()
@@ -52,7 +54,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=5 * PATIENCE,
         check=False,
     )
 
@@ -156,6 +158,19 @@ def test_what_cannot_be_run_is_said(folder: Path, arguments: list[str], said: st
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_expected_failure_of_no_check_is_told(folder: Path) -> None:
+    copy = folder / "copy"
+    shutil.copytree(folder / "tests" / "cases", copy)
+    told = copy / "conformance.toml"
+    failure = (
+        'check = "SND-99"\nreason = "it"\nlink = "https://bugs.example/1"\nuntil = 2100-01-01\n'
+    )
+    told.write_text(f"{told.read_text()}\n[[expected_failures]]\n{failure}")
+    done = hub(folder, "their_channel:Channel", "--cases", "copy")
+    assert done.returncode == 2
+    assert "conformance.toml: expected_failures: there is no check SND-99" in done.stderr
 
 
 def test_without_cases_it_is_incomplete_never_conformant(folder: Path) -> None:

@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.conformance.cases import Cases
 from hub.conformance.mutants.mutant import reference_cases
-from hub.conformance.mutants.reference import Reference
+from hub.conformance.mutants.reference import SIGNED_AT, Reference
 from hub.conformance.recording import CannotRecord, Recorded, Recorder
 from hub.conformance.settings import settings_of
 from hub.conformance.subject import Subject
@@ -23,6 +23,7 @@ from hub.rules.redaction import looks_secret
 
 CASES = reference_cases()
 PROOF = stored_proof("hmac")
+SIGNED = {SIGNED_AT: str(int(NOW.timestamp()))}
 
 
 def recorder(cls: type = Reference, cases: Cases = CASES) -> Recorder:
@@ -36,7 +37,7 @@ async def record(
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     delivery = Delivery(
         url=f"https://hub.acme.example/hooks/acme/desk-of-acme{query}",
-        headers=tuple({"Content-Type": "application/json", **(headers or {})}.items()),
+        headers=tuple({"Content-Type": "application/json", **SIGNED, **(headers or {})}.items()),
         body=raw,
         received_at=NOW,
     )
@@ -48,10 +49,16 @@ def sent(case: Recorded) -> Any:
 
 
 MESSAGE = {"type": "message", "id": "in-410001", "from": "zoe-winter", "to": "their-desk"}
+FRAME = (
+    "/hooks/main/reference Content-Type application message profile events "
+    "external_id scheme sender verified own_address example"
+)
+"""What stands in every case, whoever wrote."""
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
 @settings(max_examples=60)
+@example(text="refere", extra={})
 @given(text=WORDS, extra=st.dictionaries(WORDS.filter(lambda key: len(key) < 3), WORDS, max_size=3))
 async def test_no_word_of_anybody_is_left(text: str, extra: dict[str, str]) -> None:
     extra = {name: value for name, value in extra.items() if name not in MESSAGE}
@@ -63,7 +70,7 @@ async def test_no_word_of_anybody_is_left(text: str, extra: dict[str, str]) -> N
     for original in (text, *extra.values(), "zoe-winter", "in-410001", "their-desk", "acme"):
         # Shorter words may come again by chance; none are theirs by that.
         for word in re.findall(r"\w{6,}", original, re.ASCII):
-            if re.search("[1-9A-Za-z]{6}", word):
+            if re.search("[1-9A-Za-z]{6}", word) and word not in FRAME:
                 assert word not in written
 
 
@@ -116,6 +123,7 @@ async def test_a_challenge_is_recorded_with_another_one() -> None:
     delivery = Delivery(
         url="https://hub.acme.example/hooks/acme/desk?challenge=secret-of-the-day-17",
         method="GET",
+        headers=tuple(SIGNED.items()),
         received_at=NOW,
     )
     case = await recorder().record(delivery, PROOF)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -26,8 +27,8 @@ from hub.conformance.report import report_on, story
 from hub.conformance.settings import settings_of
 from hub.conformance.subject import Subject, find
 from hub.plugin import Delivery
-from hub.plugin.kit.recorded import NOW
 from tests.hubs import HubProcess
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 TWILIO = "hub_sms_twilio:TwilioSms"
@@ -92,11 +93,16 @@ class Recording:
     ) -> str:  # fmt: skip
         url = f"{self.hub.base_url}/hooks/acme/{channel}"
         delivery = Delivery(
-            url=url, headers=tuple(headers.items()), body=body.encode(), received_at=NOW
+            url=url,
+            headers=tuple(headers.items()),
+            body=body.encode(),
+            received_at=datetime.now(UTC),
         )
         assert cases.sign is not None
         signed = cases.sign(delivery, settings_of(subject.info.settings, settings))
-        answer = httpx2.post(url, content=delivery.body, headers=dict(signed.headers), timeout=30)
+        answer = httpx2.post(
+            url, content=delivery.body, headers=dict(signed.headers), timeout=PATIENCE
+        )
         assert answer.status_code == 200, answer.text
         return self.deliveries(channel)[0]["id"]
 
@@ -138,7 +144,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     folder = tmp_path_factory.mktemp("recording")
     info = folder / "site" / "reference-1.0.dist-info"
     info.mkdir(parents=True)
-    needs = "Requires-Dist: channel-hub>=0.1,<0.2\n"
+    needs = "Requires-Dist: channel-hub>=0.1,<2\n"
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: ref\nVersion: 1.0\n{needs}")
     point = "reference = hub.conformance.mutants.reference:Reference"
     (info / "entry_points.txt").write_text(f"[hub.plugins]\n{point}\n")

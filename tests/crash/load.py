@@ -17,6 +17,7 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import ImmutableMultiDict
 
 from tests.hubs import EMAIL, PASSWORD
+from tests.patience import PATIENCE
 from tests.standins.twilio import ACCOUNT, NUMBER, TOKEN, Stored
 
 CUSTOMERS = tuple(f"+1555010{number:04}" for number in range(1, 13))
@@ -50,8 +51,8 @@ class Load:
         self._chance = chance
         self._numbers = count(1)
         self._going = True
-        self._api = httpx2.AsyncClient(base_url=base_url, timeout=30)
-        self._provider = httpx2.AsyncClient(timeout=30)
+        self._api = httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE)
+        self._provider = httpx2.AsyncClient(timeout=PATIENCE)
         self._receipts: asyncio.Queue[Stored | None] = asyncio.Queue()
         self._reporting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()

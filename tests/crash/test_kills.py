@@ -24,22 +24,21 @@ from hub.rules.statuses import WAITING
 from hub.store import tables as t
 from tests import books, recorded
 from tests.crash.load import CUSTOMERS, Load
-from tests.forks import Forker
 from tests.hubs import wait_for
+from tests.patience import PATIENCE
 from tests.standins.hub import TwilioHub
 from tests.standins.twilio import Stored, TwilioStandIn
 
-KILLS = int(os.environ.get("HUB_KILLS", "25"))
+KILLS = int(os.environ.get("HUB_KILLS", "15"))
 MOMENTS = {"delivered": 40, "accepted": 12, "made": 6, "reported": 8}
 """A hub lives until so many of these have happened at the most, and a few milliseconds more."""
 LONGEST_LIFE = 3.0
 KILLED_EARLY = 0.15
 """How many of the kills come while the hub starts."""
 LONGEST_START = 0.4
-SETTLE_LIMIT = 60.0
 
 
-@pytest.mark.timeout(120 + KILLS * 12)
+@pytest.mark.timeout(600 + KILLS * 30)
 @pytest.mark.feature("OPER-03", "ROUT-01", "ROUT-06", "THRD-03")
 async def test_nothing_is_lost_and_nothing_goes_out_twice(
     database_url: str, tmp_path: Path
@@ -47,14 +46,8 @@ async def test_nothing_is_lost_and_nothing_goes_out_twice(
     seed = int(os.environ.get("HUB_KILL_SEED") or random.SystemRandom().getrandbits(32))
     print(f"HUB_KILL_SEED={seed}")  # shown when the test fails
     spec = recorded.path("openapi/twilio_api_v2010.json")
-    with TwilioStandIn(spec) as twilio, Forker("hub.cli", "main") as forker:
-        hub = TwilioHub(
-            tmp_path,
-            twilio,
-            database_url,
-            environ={"HUB_LEASE_MS": "3000"},
-            forker=forker,
-        )
+    with TwilioStandIn(spec) as twilio:
+        hub = TwilioHub(tmp_path, twilio, database_url, environ={"HUB_LEASE_MS": "3000"})
         load = Load(hub.public_url, hub.hook, random.Random(seed))
         twilio.made = load.took
         running = asyncio.create_task(load.run())
@@ -62,7 +55,7 @@ async def test_nothing_is_lost_and_nothing_goes_out_twice(
             await _kill_again_and_again(hub, load, random.Random(seed))
             await _start(hub, load)
             load.finish()
-            await asyncio.wait_for(running, SETTLE_LIMIT)
+            await asyncio.wait_for(running, PATIENCE)
             await asyncio.to_thread(_wait_until_settled, database_url)
             await _check_list(load)
             await books.read(database_url, lambda connection: _check(connection, load))
@@ -116,7 +109,7 @@ def _wait_until_settled(database_url: str) -> None:
         left = books.read(database_url, lambda connection: connection.scalar(moving))
         return asyncio.run(left) == 0
 
-    wait_for(settled, what="the end of all sending", limit=SETTLE_LIMIT)
+    wait_for(settled, what="the end of all sending")
 
 
 async def _check_list(load: Load) -> None:

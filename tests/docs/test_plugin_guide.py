@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import hub.plugin
 from hub.cli import main
@@ -29,6 +30,7 @@ from hub.plugin import (
     API_VERSION,
     Accepted,
     Address,
+    CallTask,
     Capabilities,
     Context,
     Delivery,
@@ -43,14 +45,24 @@ from hub.plugin import (
     OutcomeUnknown,
     Permanent,
     Secret,
+    Speak,
     Temporary,
+    Unverified,
     WirePart,
     errors,
 )
 from hub.plugin.errors import FAILURE_REASONS
 from hub.plugin.hooks import HubSpec
-from hub.plugin.kit.recorded import NOW, Answer, Call, RecordedContext
+from hub.plugin.kit.recorded import (
+    NOW,
+    Answer,
+    Asked,
+    Call,
+    RecordedContext,
+    RecordedSocket,
+)
 from tests.docs.guide import Snippet, named, snippets, table, text_of
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHANNEL = "src/hub_pigeon/channel.py"
@@ -86,7 +98,7 @@ def test_the_smallest_channel_is_verified_conforms_and_has_forty_lines(
     monkeypatch.syspath_prepend(folder / "src")
     for name in [name for name in sys.modules if name.partition(".")[0] == "hub_pigeon"]:
         monkeypatch.delitem(sys.modules, name)
-    suite = suite_of(find("hub_pigeon:Pigeon"), None)
+    suite = replace(suite_of(find("hub_pigeon:Pigeon"), None), mutations=20)
     assert suite.subject.info.can.verifies == "signature"
     results = suite.results()
     failed = [story(one, "hub_pigeon:Pigeon", None) for one in results if one.counts]
@@ -193,7 +205,7 @@ def test_python_is_typed(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=5 * PATIENCE,
     )
     assert done.returncode == 0, done.stdout
 
@@ -270,6 +282,36 @@ async def test_the_files_snippet_fetches_with_the_token() -> None:
     with pytest.raises(Permanent):
         await pictures.fetch_media(ctx, MediaRef(url="https://elsewhere.example/"))
     assert len(ctx.network.calls) == 1
+
+
+async def test_the_sockets_snippet_stores_what_is_said_by_who_has_the_key() -> None:
+    calls = run_with("class Calls:")["Calls"](Secret("k" * 16))
+    ctx = RecordedContext()
+    words, about = calls.routes(ctx)
+    knock = Delivery(method="GET", headers=(("X-Key", "k" * 16),), received_at=NOW)
+    socket = RecordedSocket(["hello", b"there"])
+    await words.handler(ctx.at(knock), socket)
+    assert [one.body for one in ctx.emitted] == [b"hello", b"there"]
+    assert socket.sent == ['{"stored": true}'] * 2
+    stranger = RecordedSocket(["hello"])
+    with pytest.raises(Unverified):
+        await words.handler(ctx.at(Delivery(received_at=NOW)), stranger)
+    assert not stranger.accepted
+    told = (await about.handler(ctx, stranger.request)).body
+    assert json.loads(told)["words"] == "wss://hub.example/hooks/main/under-test/words"
+
+
+async def test_the_assistants_snippet_goes_on_without_one() -> None:
+    given = run_with("def next_words")
+    said = (("customer", "Are you open?"),)
+    task = CallTask(external_id="call-1", turns=said)
+    ctx = RecordedContext()
+    ctx.assistant = [
+        Asked(task=task, events=(Speak(request_id="r", text="We are."),)),
+        Asked(task=task, error="it is busy"),
+    ]
+    words = [await given["next_words"](ctx, "call-1", said) for _ in range(3)]
+    assert words == ["We are.", given["SORRY"], given["SORRY"]]
 
 
 @pytest.mark.feature("PLUG-02", "PLUG-06")

@@ -21,12 +21,12 @@ _numbers = itertools.count(1)
 def database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The URL of an empty database."""
+    """The URL of a database with nothing in it."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('e2e') / 'hub.db'}"
         return
     server = request.getfixturevalue("postgres_server")
-    name = server.create_database()
+    name = server.hub_database()
     yield server.url(name)
     server.drop_database(name)
 

@@ -47,7 +47,7 @@ def ended(database: str, id_: int) -> Any:
         (row,) = [row for row in rows if row.id == id_]
         return row if row.state in {"sent", "failed", "unknown"} else None
 
-    return wait_for(look, what="the end of a text", limit=40)
+    return wait_for(look, what="the end of a text")
 
 
 def test_a_text_goes_out_once_and_makes_no_conversation(

@@ -72,8 +72,8 @@ class House:
     def intake(self, **limits: int) -> Intake:
         """Another one, with limits of its own."""
         hub = self.hub
-        answers = Answers(hub.database, hub.writer)
-        return Intake(hub.writer, hub.blobs, hub.ids, answers, **limits)
+        answers = Answers(hub.database, hub.writer, hub.settings, hub.assistance.ready)
+        return Intake(hub.writer, hub.blobs, hub.ids, answers, hub.settings, **limits)
 
     async def rows(self, table: sa.Table) -> list[Any]:
         """Every row of a table, the oldest first."""

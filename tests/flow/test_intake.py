@@ -49,7 +49,7 @@ QUARANTINED = {
     "uncalled": "ingest: TypeError: raised Uncalled without calling its __init__",
     "leak": "ingest: RuntimeError: the token *** was refused",
     "unclaimed": "the plugin does not say that it emits events of the kind opt_out",
-    "unknown": "the plugin does not say that it emits events of the kind deleted",
+    "unknown": "the plugin does not say that it emits events of the kind draft",
 }
 
 
@@ -94,12 +94,12 @@ async def test_an_event_that_the_hub_does_not_take_yet_is_quarantined(
     info = house.channel.info
     house.channel.info = type(info)(
         **{name: getattr(info, name) for name in info.__struct_fields__ if name != "emits"},
-        emits=info.emits | {"deleted"},
+        emits=info.emits | {"draft"},
     )
     taken = await house.take("unknown")
     assert (taken.state, taken.status) == ("quarantined", 200)
     reason = (await house.delivery()).reason
-    assert reason == "the hub does not take in events of the kind deleted yet"
+    assert reason == "the hub does not take in events of the kind draft yet"
 
 
 @pytest.mark.feature("PLUG-03")

@@ -9,6 +9,7 @@ import pytest
 from hub.flow import loop as flow
 from hub.flow.loop import Loop
 from hub.flow.writer import Unavailable
+from tests.patience import PATIENCE
 
 FOR_EVER = 3600.0
 
@@ -23,7 +24,7 @@ async def test_it_rests_until_it_is_woken() -> None:
     loop = Loop("test", step)
     loop.start()
     for _ in range(5):
-        await asyncio.wait_for(steps.acquire(), 10)
+        await asyncio.wait_for(steps.acquire(), PATIENCE)
         assert steps.locked(), "it rests"
         loop.wake()
     await loop.stop()
@@ -46,7 +47,7 @@ async def test_a_step_that_fails_is_said_and_does_not_end_it(
 
     loop = Loop("test", step, idle=0.001)
     loop.start()
-    await asyncio.wait_for(went_on.wait(), 10)
+    await asyncio.wait_for(went_on.wait(), PATIENCE)
     await loop.stop()
     assert said == ["test", "test"], "the writer says itself that the database is away"
 

@@ -18,6 +18,7 @@ from hub.store import tables as t
 from tests.flow.conftest import House
 from tests.host.unruly import ENVIRON, TOKEN, until
 from tests.hubs import HubProcess, wait_for
+from tests.patience import PATIENCE
 from tests.plugins.hub_unruly import Settings
 
 pytestmark = pytest.mark.feature("ROUT-07")
@@ -158,7 +159,7 @@ def test_room_for_what_cannot_be_verified_comes_back_with_a_replay(tmp_path: Pat
     config = CONFIG.format(plugin="unruly", folder=folder)
     with (
         HubProcess(tmp_path / "hub", config=config, environ=ENVIRON) as hub,
-        httpx2.Client(headers={"X-Token": TOKEN}, timeout=60) as client,
+        httpx2.Client(headers={"X-Token": TOKEN}, timeout=PATIENCE) as client,
     ):
         url = f"{hub.base_url}/hooks/main/two"
         body = json.dumps({"do": "malformed", "text": "x" * 24_000_000}).encode()

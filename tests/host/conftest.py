@@ -18,7 +18,10 @@ from tests.host.unruly import PLUGINS, TOKEN
 UNSET = object()
 """For a setting that is left out."""
 Load = Callable[..., Channel | FailedChannel]
-LIMITS = Limits(ingest=0.6, send=0.6, reconcile=0.6, startup=0.6, health=0.6, route=0.6)
+LIMITS = Limits(
+    **dict.fromkeys(("ingest", "send", "reconcile", "startup", "health", "route"), 0.6),
+    **dict.fromkeys(("handshake", "farewell"), 0.3),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,11 @@ async def load(tmp_path: Path) -> AsyncIterator[Load]:
     loaded: list[Channel] = []
 
     def load_one(
-        plugin: str = "unruly", id_: str = "odd", plugin_api: str | None = None, **settings: Any
+        plugin: str = "unruly",
+        id_: str = "odd",
+        plugin_api: str | None = None,
+        limits: Limits = LIMITS,
+        **settings: Any,
     ) -> Any:
         wanted = {"token": TOKEN, "folder": str(tmp_path), **settings}
         config = ChannelConfig(
@@ -52,7 +59,7 @@ async def load(tmp_path: Path) -> AsyncIterator[Load]:
             origin=Origin(),
         )
         services = SimpleNamespace(main=asyncio.get_running_loop())
-        made = load_channel(config, 1, cast("Any", services), limits=LIMITS)
+        made = load_channel(config, 1, cast("Any", services), limits=limits)
         if isinstance(made, Channel):
             loaded.append(made)
         return made

@@ -123,7 +123,7 @@ async def test_settings_of_an_older_plugin_api_are_taken_over(tmp_path: Path, lo
     old = {"token": UNSET, "secret_token": TOKEN, "plugin_api": "0.8"}
     made = load("unruly-migrant", **old)
     assert isinstance(made, Channel), made
-    new = load("unruly-migrant", id_="new", plugin_api=API_VERSION)
+    new = load("unruly-migrant", id_="new", plugin_api="1.0")  # which it is of
     assert isinstance(new, Channel), new
     for do, told in {
         "raise": "migrate_settings raised ValueError: 0.8: what is ***",

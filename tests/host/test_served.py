@@ -16,6 +16,7 @@ import pytest
 
 from tests.host.unruly import ENVIRON, TOKEN, leaks
 from tests.hubs import Client, HubProcess, wait_for
+from tests.patience import PATIENCE
 
 CONFIG = """\
 [[organisations]]
@@ -114,7 +115,7 @@ def deliver(
 ) -> httpx2.Response:
     body = {"do": do, "id": f"in-{do}", "from": "+15550100002", "text": f"hello {do}", **told}
     url = f"{hub.base_url}/hooks/{org}/{channel}"
-    return httpx2.post(url, json=body, headers={"X-Token": token}, timeout=30)
+    return httpx2.post(url, json=body, headers={"X-Token": token}, timeout=PATIENCE)
 
 
 def channels(client: Client) -> dict[str, dict[str, Any]]:
@@ -264,6 +265,14 @@ def test_routes_that_fail_are_answered_with_a_problem(hub: HubProcess, ana: Clie
     assert malformed.status_code == 400
     page = ana.http.get("/hooks/main/pages/page")
     assert page.json() == {"member": "Admin", "cookie": None}, "the plugin sees no session"
+
+
+def test_staff_read_how_much_of_a_message_went_out(hub: HubProcess, ana: Client) -> None:
+    words = {"channel_id": "odd", "to": "+15550100007", "body": "half and the rest"}
+    sent = ana.post("messages", words)
+    wait_for(lambda: status_of(ana, sent["thread_id"], sent["id"]) == "failed")
+    told = json.dumps(ana.entries(sent["thread_id"]))
+    assert "1 of 2 parts went out. the rest was refused" in told
 
 
 @pytest.mark.feature("PLUG-03")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.plugin import Address, Delivery, Outbound, WirePart
+from tests.patience import PATIENCE
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 TOKEN = "tok_3f\"9'c1d0-never-shown"  # quotes: it is looked for as JSON and as repr write it too
@@ -44,7 +45,7 @@ def outbound(text: str) -> Outbound:
     )
 
 
-async def until(look: Callable[[], object], limit: float = 10.0) -> None:
+async def until(look: Callable[[], object], limit: float = PATIENCE) -> None:
     """Let the loop turn until ``look`` gives something true."""
     ends = time.monotonic() + limit
     while not look():

@@ -13,17 +13,28 @@ from tests.hubs import Client, HubProcess
 _numbers = itertools.count(1)
 
 
+CONFIG = """
+[[organisations]]
+slug = "main"
+name = "Main"
+
+[[channels]]
+id = "simulator"
+plugin = "simulator"
+"""
+
+
 @pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def hub(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HubProcess]:
-    """A running hub with the simulator."""
+    """A running hub with the simulator of texts alone."""
     url = None
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        url = server.url(server.create_database())
+        url = server.url(server.hub_database())
     folder: Path = tmp_path_factory.mktemp("inbox")
-    with HubProcess(folder, database_url=url) as process:
+    with HubProcess(folder, config=CONFIG, database_url=url) as process:
         process.run("user", "add", "ben@example.com", "--name", "Ben", "--password-stdin",
                     input_="another-good-password\n")  # fmt: skip
         yield process

@@ -115,7 +115,7 @@ def test_outbound_only_becomes_open_when_they_write(client: Client, phone: str) 
     wait_for(lambda: row(client, thread)["status"] == "open")
 
 
-@pytest.mark.feature("LIST-08", "ASGN-02")
+@pytest.mark.feature("LIST-08", "ASGN-02", "ASGN-05")
 def test_writing_reopens_a_closed_conversation_and_answering_leaves_it_closed(
     client: Client, phone: str
 ) -> None:
@@ -126,6 +126,13 @@ def test_writing_reopens_a_closed_conversation_and_answering_leaves_it_closed(
     assert row(client, thread)["status"] == "closed"
     client.text(phone, "yes?")
     wait_for(lambda: row(client, thread)["status"] == "open")
+    client.text(phone, "Are you there?")
+    lines = [
+        (one["actor"]["kind"], one["before"], one["after"])
+        for one in client.get("audit", action="thread.status", limit=50)["items"]
+        if one["object"]["id"] == thread["id"]
+    ]
+    assert lines == [("system", "closed", "open"), ("member", "open", "closed")]
 
 
 @pytest.mark.feature("ASGN-01")
@@ -147,7 +154,7 @@ def test_assigning_moves_the_filters_and_hides_nothing(
     assert nobody["assignee"] is None
     lines = [one["event"] for one in client.entries(thread["id"], kind="system")]
     assert lines == [
-        {"type": "assigned", "assignee": "Ben", "by": "Admin"},
+        {"type": "assigned", "assignee": "Ben", "assignee_id": ben_id, "by": "Admin"},
         {"type": "unassigned", "by": "Admin"},
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,19 @@ from sqlalchemy import Connection, event
 from hub.flow.record import world
 from hub.rules import commands as c
 from hub.rules.content import Content
-from hub.store import contacts, fetches, inbox, journal, outbox, polls, replies, timeline
+from hub.rules.states import Transmission
+from hub.store import (
+    contacts,
+    fetches,
+    inbox,
+    inbox_counts,
+    journal,
+    outbox,
+    polls,
+    replies,
+    timeline,
+)
+from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
 from hub.store.migrate import migrate
@@ -23,6 +36,7 @@ from hub.store.scope import Scope
 from tests.writer.conftest import message
 
 EVERYBODY = Scope(1)
+BOUND = {"org": 1, **Filter(me=7, late_since=9, since=9, until=99).values}
 READ = c.ReadThread(organisation_id=1, at=1, thread_id=1, up_to=1)
 ACCEPTED = c.SendAccepted(
     organisation_id=1, at=1, transmission_id=1, token="t", external_ids=("a",), status="sent"
@@ -48,10 +62,26 @@ OPTS_OUT = c.ChangeConsent(
     state="out",
     how="STOP",
 )
+DIALLED = c.ReceiveCall(
+    organisation_id=1,
+    at=1,
+    entry_id=4,
+    channel_id="voice",
+    external_id="CA1",
+    direction="out",
+    caller=(c.AddressOf(scheme="phone", value="+15550100002"),),
+    caller_name=None,
+    own_address="+15550100001",
+)
+MOVED = c.ReassignCall(organisation_id=1, at=1, entry_id=1, contact_id=2, reason="", by_member_id=1)
 INDEXES = {
     **{(status, filter_): "unread" for status in STATUSES for filter_ in ("unread",)},
     **{("unread", filter_): "unread" for filter_ in FILTERS},
-    **{(status, "needs_response"): "needs" for status in ("open", "closed", "all")},
+    **{
+        (status, filter_): "needs"
+        for status in ("open", "closed", "all")
+        for filter_ in ("needs_response", "late")
+    },
     **{(status, "mine"): "assignee" for status in ("open", "closed", "all")},
     **{(status, "unassigned"): "assignee" for status in ("open", "closed", "all")},
     ("open", "all"): "status",
@@ -104,32 +134,167 @@ def walks(steps: list[str]) -> list[str]:
 def test_each_filter_has_its_index(
     engine: sa.Engine, status: str, filter_: str, after: tuple[int, int] | None
 ) -> None:
-    wanted = Filter(status=status, filter=filter_, me=7)
+    wanted = Filter(status=status, filter=filter_, me=7, late_since=9)
 
     def page(connection: Connection) -> Any:
-        return inbox.inbox_page(connection, EVERYBODY, wanted, limit=50, after=after)
+        return inbox._rows(connection, EVERYBODY, wanted, BOUND, 50, after)
 
     steps = plans(engine, page)
     assert f"ix_threads_{INDEXES[status, filter_]} " in steps[0]
     assert walks(steps) == []
 
 
+@pytest.mark.parametrize("since", [None, 1, 7_200_000])
 @pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
-def test_counting_reads_no_row(engine: sa.Engine, status: str, filter_: str) -> None:
-    wanted = Filter(status=status, filter=filter_, me=7)
+def test_counting_reads_no_row(
+    engine: sa.Engine, status: str, filter_: str, since: int | None
+) -> None:
+    wanted = Filter(status=status, filter=filter_, me=7, late_since=9, since=since)
     steps = plans(engine, lambda one: inbox.filter_counts(one, EVERYBODY, wanted))
-    searches = [step for step in steps if step.startswith("SEARCH")]
-    assert len(searches) == len(FILTERS) + len(STATUSES) + 1
-    assert all("USING COVERING INDEX" in step for step in searches)
+    kept = [step for step in steps if "thread_counts" in step]
+    assert len(kept) == inbox_counts.LEVELS * (1 if since is None else 2)
+    assert all("(organisation_id=? AND level=? AND block>? AND block<?)" in one for one in kept)
+    rest = {step.partition("INDEX ")[2] for step in steps if " threads " in step}
+    waiting = "ix_threads_waiting (organisation_id=? AND waiting_since>?)"
+    edge = {
+        "ix_threads_list (organisation_id=? AND sort_at>? AND sort_at<?)",
+        "ix_threads_later (organisation_id=? AND active_at>? AND active_at<?)",
+    }
+    assert rest == {waiting, *(edge if since == 1 else ())}, "what does not fill an hour"
+
+
+@pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
+def test_a_range_until_now_has_the_filters_index_and_what_was_done_later(
+    engine: sa.Engine, status: str, filter_: str
+) -> None:
+    source = inbox.Filter(status=status, filter=filter_, me=7, late_since=9, since=9)
+    steps = plans(
+        engine, lambda one: inbox._rows(one, EVERYBODY, source, BOUND, 50, None, "sorted")
+    )
+    assert f"ix_threads_{INDEXES[status, filter_]} (organisation_id=?" in steps[0]
+    assert "sort_at>?" in steps[0]
+    assert walks(steps) == []
+    later = plans(engine, lambda one: inbox._rows(one, EVERYBODY, source, BOUND, 50, None, "later"))
+    assert any("ix_threads_later (organisation_id=? AND active_at>?)" in step for step in later)
+    assert "threads USING INTEGER PRIMARY KEY" in later[0]
+
+
+def test_few_entries_of_a_past_range_lead_to_their_conversations(engine: sa.Engine) -> None:
+    for status, filter_ in itertools.product(STATUSES, FILTERS):
+        wanted = Filter(status=status, filter=filter_, me=7, late_since=9, since=9, until=99)
+        pages = partial(inbox.inbox_page, scope=EVERYBODY, wanted=wanted, limit=50)
+        counts = partial(inbox.filter_counts, scope=EVERYBODY, wanted=wanted)
+        for work in (pages, counts):
+            steps = plans(engine, work)
+            assert any("ix_entries_activity (organisation_id=? AND sort_at>?" in s for s in steps)
+            assert not any("SCAN threads" in one or "SCAN entries" in one for one in steps)
+
+
+def test_few_conversations_of_a_channel_are_found_by_it(engine: sa.Engine) -> None:
+    for status, filter_ in itertools.product(STATUSES, FILTERS):
+        wanted = Filter(status=status, filter=filter_, me=7, late_since=9, channels=("mail",))
+        for work in (
+            partial(inbox.inbox_page, scope=EVERYBODY, wanted=wanted, limit=50),
+            partial(inbox.filter_counts, scope=EVERYBODY, wanted=wanted),
+        ):
+            steps = plans(engine, work)
+            used = "thread_channels USING COVERING INDEX ix_thread_channels_list"
+            assert any(used in step for step in steps), steps
+            assert not any("SCAN threads" in one or "ix_threads_" in one for one in steps), steps
+
+
+KEPT = """
+INSERT INTO sights (id, organisation_id, places, state, through)
+VALUES (1, 1, '["email","sms"]', 'kept', -1)
+"""
+
+
+@pytest.mark.parametrize("since", [None, 7_200_000])
+@pytest.mark.parametrize(("status", "filter_"), list(itertools.product(STATUSES, FILTERS)))
+def test_a_limited_roles_list_has_the_same_indexes(
+    engine: sa.Engine, status: str, filter_: str, since: int | None
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(KEPT)
+    wanted = Filter(status=status, filter=filter_, me=7, late_since=9, since=since)
+    pages = partial(inbox.inbox_page, scope=LIMITED, wanted=wanted, limit=50, after=(1, 1))
+    counts = partial(inbox.filter_counts, scope=LIMITED, wanted=wanted)
+    steps = plans(engine, counts)
+    assert [step for step in walks(steps) if step != "SCAN every"] == []
+    rest = {step.partition("INDEX ")[2] for step in steps if " sight_threads " in step}
+    assert rest <= {"ix_sight_threads_waiting (sight_id=? AND waiting_since>?)"}
+    assert not any(" threads " in one or "entries" in one for one in steps), steps
+    with engine.begin() as connection:  # or the page would be known to be empty
+        connection.exec_driver_sql(
+            "INSERT INTO sight_counts SELECT 1, level, 3, status, who, 1, 1, 1 FROM "
+            "(SELECT 'open' AS status UNION SELECT 'closed'), (SELECT 7 AS who UNION SELECT -1), "
+            "(SELECT 0 AS level UNION SELECT 3)"
+        )
+    steps = plans(engine, pages)
+    (found,) = (one for one in steps if " sight_threads " in one and "_waiting " not in one)
+    assert f"ix_sight_threads_{INDEXES[status, filter_]} (sight_id=?" in found
+    assert "sort_at" in found
+    assert [step for step in walks(steps) if step != "SCAN every"] == []
+
+
+async def test_a_limited_roles_list_has_the_same_indexes_on_postgresql(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    await migrate(database)
+    engine = database.async_engine()
+    seen: dict[tuple[str, str], str] = {}
+    async with engine.connect() as connection:
+        for statement in (*FILLED, KEPT, LISTED, "ANALYZE", GENERIC):
+            await connection.exec_driver_sql(statement)
+        for status, filter_ in itertools.product(STATUSES, FILTERS):
+            page = Filter(status=status, filter=filter_, me=7, late_since=15_000)
+            values = {**LIMITED.values, **page.values, "sight": 1}
+            steps = await connection.run_sync(
+                plans_on_postgresql,
+                lambda one, page=page, values=values: inbox._rows(
+                    one, LIMITED, page, values, 50, (15_000, 15_000)
+                ),
+            )
+            assert not any("Sort" in step for step in steps), (status, filter_, steps)
+            (scan,) = (step for step in steps if "ix_sight_threads_" in step)
+            seen[status, filter_] = scan.partition("ix_sight_threads_")[2].split()[0]
+        steps = await connection.run_sync(
+            plans_on_postgresql, lambda one: inbox.filter_counts(one, LIMITED, Filter(me=7))
+        )
+    await engine.dispose()
+    assert seen == INDEXES
+    assert not any("threads" in step or "entries" in step for step in steps), steps
 
 
 MANY = """
 INSERT INTO threads
 SELECT number, 1, number, nullif(number % 9, 0),
   CASE WHEN number % 2 = 0 THEN 'open' ELSE 'closed' END, true, number % 50 = 0,
-  (number % 70 = 0)::int, 0, 1, number, number, NULL, '', 'in', NULL, NULL, NULL, NULL, 0
+  (number % 70 = 0)::int, 0, 1, number, number, NULL, '', 'in', NULL, NULL, NULL, NULL, 0, 0,
+  CASE WHEN number % 50 = 0 THEN number END
 FROM generate_series(1, 20000) AS number
 """
+
+
+LISTED = """
+INSERT INTO sight_threads
+  (thread_id, sight_id, assignee_id, status, needs_response, waiting_since, unread, unresolved,
+   sort_at)
+SELECT id, 1, assignee_id, status, needs_response, waiting_since, unread, unresolved, sort_at
+FROM threads
+"""
+FILLED = (
+    (
+        "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
+        " VALUES (1, 'main', 'Main', 'UTC', 0)"
+    ),
+    (
+        "INSERT INTO contacts (id, organisation_id, created_at)"
+        " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number"
+    ),
+    MANY,
+)
+GENERIC = "SET plan_cache_mode = force_generic_plan"
+"""As for a statement that is asked often."""
 
 
 async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> None:
@@ -138,26 +303,14 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
     engine = database.async_engine()
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
-        for statement in (
-            (
-                "INSERT INTO organisations (id, slug, name, time_zone, created_at)"
-                " VALUES (1, 'main', 'Main', 'UTC', 0)"
-            ),
-            (
-                "INSERT INTO contacts (id, organisation_id, created_at)"
-                " SELECT number, 1, 0 FROM generate_series(1, 20000) AS number"
-            ),
-            MANY,
-            "ANALYZE",
-            "SET plan_cache_mode = force_generic_plan",  # as for a statement that is asked often
-        ):
+        for statement in (*FILLED, "ANALYZE", GENERIC):
             await connection.exec_driver_sql(statement)
         for status, filter_ in itertools.product(STATUSES, FILTERS):
-            page = Filter(status=status, filter=filter_, me=7)
+            page = Filter(status=status, filter=filter_, me=7, late_since=9)
             steps = await connection.run_sync(
                 plans_on_postgresql,
-                lambda one, page=page: inbox.inbox_page(
-                    one, EVERYBODY, page, limit=50, after=(15_000, 15_000)
+                lambda one, page=page: inbox._rows(
+                    one, EVERYBODY, page, {**BOUND, "late": 15_000}, 50, (15_000, 15_000)
                 ),
             )
             assert not any("Sort" in step for step in steps), (status, filter_, steps)
@@ -201,6 +354,11 @@ def plans_on_postgresql(connection: Connection, work: Callable[[Connection], Any
     ]
 
 
+SENDING = Transmission(
+    id=1, organisation_id=1, thread_id=1, entry_id=1, channel_id="a", scheme="email",
+    address="a@b.example", own_address="", wire="[]", status="sending", due_at=1, deadline=1,
+    status_at=1, created_at=1,
+)  # fmt: skip
 LEASE = {"now": 1, "until": 2, "token": "t", "limit": 50}
 BY_ID = "USING INTEGER PRIMARY KEY (rowid=?)"
 LIMITED = Scope(1, frozenset({"sms", "email"}))
@@ -213,6 +371,14 @@ LIMITED = Scope(1, frozenset({"sms", "email"}))
         (lambda one: outbox.next_due(one, now=1), "ix_transmissions_waiting"),
         (lambda one: outbox.left_behind(one, 1, 50), "ix_transmissions_begun (status=?"),
         (lambda one: outbox.files_due(one, 1, 50), "ix_attachments_waiting"),
+        (lambda one: outbox.what_it_has(one, 1), "ix_attachments_entry_id"),
+        (lambda one: outbox.earlier(one, SENDING, 1), "ix_entries_named (thread_id=? AND"),
+        (lambda one: timeline.answered(one, 1, 1), BY_ID),
+        (
+            lambda one: timeline.last_of_channel(one, EVERYBODY, 1, "a"),
+            "(thread_id=? AND channel_id=?)",
+        ),
+        (lambda one: timeline.entry_up_to_seq(one, 1, 9), "(thread_id=? AND seq<?)"),
         (lambda one: fetches.due(one, 1, 4), "ix_fetches_waiting"),
         (lambda one: polls.get(one, (1, "a")), "(organisation_id=? AND channel_id=?)"),
         (lambda one: replies.get(one, (1, "a"), "q"), "channel_id=? AND question=?"),
@@ -225,9 +391,17 @@ LIMITED = Scope(1, frozenset({"sms", "email"}))
             lambda one: timeline.thread_timeline(one, EVERYBODY, 1, limit=50, before=(1, 1)),
             "(thread_id=? AND sort_at<?)",
         ),
+        (lambda one: timeline.entry_up_to_seq(one, 1, 5), "(thread_id=? AND seq<?)"),
         (lambda one: contacts.addresses_of(one, [1, 2]), "(contact_id=?)"),
+        (lambda one: contacts.thread_of(one, 1, 2), "(contact_id=?)"),
+        (lambda one: contacts.of_threads(one, [1, 2]), BY_ID),
         (lambda one: contacts.consents_of(one, 1, []), "value=? AND scheme=?"),
+        (
+            lambda one: contacts.consent_history(one, EVERYBODY, 1, before=9, limit=5),
+            "ix_consent_events_address (value=? AND scheme=?",
+        ),
         (lambda one: world.load(one, [message(1), READ, ACCEPTED]), "SEARCH"),
+        (lambda one: world.load(one, [DIALLED]), "ix_transmissions_begun (status=?"),
     ],
 )
 def test_what_is_asked_all_the_time_goes_by_its_key(
@@ -238,3 +412,30 @@ def test_what_is_asked_all_the_time_goes_by_its_key(
     # An organisation's index alone leads to all that it has.
     assert [step for step in steps if step.endswith("(organisation_id=?)")] == []
     assert [step for step in walks(steps) if not step.startswith("USE TEMP")] == []
+
+
+def test_a_message_asks_nothing_that_only_calls_need(engine: sa.Engine) -> None:
+    steps = plans(engine, lambda one: world.load(one, [message(1), READ, ACCEPTED, NOTE]))
+    assert not any("ix_transmissions_begun" in step for step in steps)
+
+
+def test_a_call_is_moved_without_reading_whole_conversations(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        for table, row in (
+            (t.contacts, {"id": 1}),
+            (t.contacts, {"id": 2}),
+            (t.threads, {"id": 1, "contact_id": 1}),
+            (t.threads, {"id": 2, "contact_id": 2}),
+            (t.entries, {"id": 1, "thread_id": 1, "seq": 1, "kind": "call", "channel_id": "voice"}),
+        ):
+            values = {
+                column.name: "" if isinstance(column.type, sa.Text) else 0
+                for column in table.columns
+                if not column.nullable
+            }
+            connection.execute(sa.insert(table), [{**values, "organisation_id": 1, **row}])
+    steps = plans(engine, lambda one: world.load(one, [MOVED]))
+    last_ones = [step for step in steps if "ix_entries_thread (thread_id=?)" in step]
+    assert len(last_ones) == 12, "six for each of the two conversations"
+    sorts = [step for step in walks(steps) if step.startswith("USE TEMP")]
+    assert (walks(steps), len(sorts)) == (sorts, 2), "the threads and the transmissions"

@@ -17,6 +17,7 @@ from hub.store import tables as t
 from tests import books
 from tests.host.unruly import ENVIRON, TOKEN
 from tests.hubs import Client, HubProcess, wait_for
+from tests.patience import PATIENCE
 
 CONFIG = """\
 [[organisations]]
@@ -59,7 +60,10 @@ class Desk:
         """A message on the channel that gives names, from a phone if nothing else is said."""
         body = {"id": f"in-{next(_ids)}", "from": from_, "text": text, **told}
         answer = httpx2.post(
-            f"{self.hub.base_url}/hooks/main/odd", json=body, headers={"X-Token": TOKEN}, timeout=30
+            f"{self.hub.base_url}/hooks/main/odd",
+            json=body,
+            headers={"X-Token": TOKEN},
+            timeout=PATIENCE,
         )
         assert answer.is_success, answer.text
 
@@ -111,7 +115,7 @@ def desk(
     url = None
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        url = server.url(server.create_database())
+        url = server.url(server.hub_database())
     config = CONFIG.format(folder=folder)
     with HubProcess(folder, config=config, environ=ENVIRON, database_url=url) as process:
         process.run("user", "add", "ben@example.com", "--name", "Ben", "--org", "main",
@@ -189,6 +193,36 @@ def test_status_and_filters_are_ignored_and_the_status_is_told(desk: Desk, phone
     for params in ignored:
         (row,) = desk.found("handlebar", **params)
         assert row["status"] == "closed"
+
+
+@pytest.mark.feature("FILT-08")
+def test_a_contact_is_found_by_property_address_account_and_lead(desk: Desk, phone: str) -> None:
+    desk.text(phone, "about the drainpipe")
+    (row,) = desk.found("drainpipe")
+    contact = f"contacts/{row['contact']['id']}"
+    facts = {
+        "name": "  Quill\tVandersloot ",
+        "property_address": "4711 Wisteria Crescent, Unit 9",
+        "account": "Thornfield Holdings",
+        "lead_id": "LD-90210",
+    }
+    known = desk.ana.patch(contact, facts)
+    assert {name: known[name] for name in facts} == {**facts, "name": "Quill Vandersloot"}
+    found = {
+        "wisteria cres": ("4711 Wisteria Crescent, Unit 9", ["Wisteria", "Cres"]),
+        "4711 wisteria": ("4711 Wisteria Crescent, Unit 9", ["4711 Wisteria"]),
+        "thornfield": ("Thornfield Holdings", ["Thornfield"]),
+        "ld-90210": ("LD-90210", ["LD-90210"]),
+        "vandersl thornf": ("Quill Vandersloot", ["Vandersl"]),
+    }
+    for typed, (text, words) in found.items():
+        (one,) = desk.found(typed)
+        assert (one["id"], one["match"]["kind"]) == (row["id"], "contact"), typed
+        assert (one["match"]["text"], " ".join(marked(one["match"]))) == (text, " ".join(words))
+    desk.ana.patch(contact, {"property_address": None, "account": " "})
+    assert desk.found("wisteria") == desk.found("thornfield") == []
+    assert desk.ana.get(contact)["lead_id"] == "LD-90210", "what is not given stays"
+    assert [one["id"] for one in desk.found("ld-90210")] == [row["id"]]
 
 
 def test_a_contact_is_found_by_name_number_and_address(desk: Desk) -> None:

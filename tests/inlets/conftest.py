@@ -22,6 +22,7 @@ from hub.rules import sending
 from hub.store import tables as t
 from tests import books
 from tests.host.unruly import PLUGINS
+from tests.patience import PATIENCE
 from tests.standins.courier import Courier
 
 CONFIG = """\
@@ -129,7 +130,7 @@ def house(
     return House(database_url, courier, tmp_path)
 
 
-async def until(look: Callable[[], Any], limit: float = 20.0) -> Any:
+async def until(look: Callable[[], Any], limit: float = PATIENCE) -> Any:
     """Wait until ``look``, which may be asynchronous, gives something true."""
     ends = time.monotonic() + limit
     while True:

@@ -21,7 +21,6 @@ WAYS = ("poll", "listen")
 
 
 @pytest.mark.feature("PLUG-02", "PLUG-04")
-@pytest.mark.timeout(120)
 def test_a_changed_channel_goes_on_where_it_was(
     database_url: str, tmp_path: Path, courier: Courier
 ) -> None:

@@ -25,7 +25,7 @@ from hub.rules.content import Content
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.ids import Ids
-from hub.store.migrate import migrate
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 ORG = 1
@@ -120,7 +120,6 @@ async def opened(url: str, node: int = 7) -> AsyncIterator[Rig]:
 @pytest.fixture
 async def rig(database_url: str) -> AsyncIterator[Rig]:
     """On each kind of database."""
-    await migrate(Database(database_url))
     async with opened(database_url) as made:
         row = {"id": ORG, "slug": "main", "name": "Main", "time_zone": "UTC", "created_at": 0}
 
@@ -132,7 +131,7 @@ async def rig(database_url: str) -> AsyncIterator[Rig]:
         yield made
 
 
-async def until(look: Callable[[], Any], limit: float = 30.0) -> Any:
+async def until(look: Callable[[], Any], limit: float = PATIENCE) -> Any:
     """Wait until ``look``, which may be asynchronous, gives something true."""
     async with asyncio.timeout(limit):
         while True:

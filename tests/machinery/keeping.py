@@ -1,13 +1,13 @@
 """A process that keeps files, forgets them and tidies up, all at once, until it is killed.
 
-``python -m tests.machinery.keeping URL FOLDER``: several may work on one database and folder.
+Several may work on one database and folder.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -55,5 +55,6 @@ async def main(url: str, folder: Path) -> None:
         )
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+def run(arguments: Sequence[str]) -> None:
+    """Run until killed."""
+    asyncio.run(main(arguments[0], Path(arguments[1])))

@@ -21,6 +21,7 @@ from hub.store import tables as t
 from hub.store.people import Organisation
 from hub.store.scope import Scope
 from tests.machinery.conftest import ORG, Rig, mark, opened, until
+from tests.patience import PATIENCE
 
 ANA, BEN = 11, 12
 Hook = Callable[[int], Any]
@@ -257,7 +258,7 @@ async def test_it_is_shown_to_who_started_it_and_to_nobody_else(rig: Rig) -> Non
         id_ = await put(rig, 3)
         jobs.wake()
         told: list[dict[str, Any]] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not told or told[-1]["state"] != "done":
                 message = json.loads(await ana.queue.get() or b"{}")
                 assert message["type"] == "job.changed"

@@ -32,7 +32,6 @@ LONGEST_LIFE = 1.5
 KILLED_EARLY = 0.2
 """How many of the kills come while the process starts."""
 LONGEST_START = 0.4
-SETTLE_LIMIT = 60.0
 
 
 class Worker:
@@ -58,7 +57,7 @@ class Worker:
         )
 
     def ready(self) -> None:
-        wait_for(self._is_ready, what="a worker's start", limit=40)
+        wait_for(self._is_ready, what="a worker's start")
 
     def _is_ready(self) -> bool:
         assert self._process is not None
@@ -71,7 +70,7 @@ class Worker:
             self._process.wait()
 
 
-@pytest.mark.timeout(120 + KILLS * 12)
+@pytest.mark.timeout(600 + KILLS * 30)
 @pytest.mark.feature("OPER-03")
 def test_killed_at_random_consumers_see_every_change_once_and_timers_and_jobs_end(
     database_url: str, tmp_path: Path
@@ -103,7 +102,6 @@ def test_killed_at_random_consumers_see_every_change_once_and_timers_and_jobs_en
             wait_for(
                 lambda: asyncio.run(books.read(database_url, _settled)),
                 what="the end of all work",
-                limit=SETTLE_LIMIT,
             )
         finally:
             for worker in workers:
@@ -125,7 +123,7 @@ def _check(connection: Connection) -> None:
         made.setdefault(row.what, []).append(row.number)
     head = connection.scalar(sa.select(sa.func.max(t.organisations.c.position)))
     assert sorted(made["seen"]) == list(range(1, (head or 0) + 1))
-    assert len(made["set"]) > 50
+    assert len(made["set"]) > KILLS
     assert sorted(made["fired"]) == sorted(made["set"])
     for job in made["begun"]:
         assert sorted(made[f"job {job}"]) == list(range(1, STEPS + 1))

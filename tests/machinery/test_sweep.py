@@ -27,7 +27,7 @@ from hub.flow.media import upload
 from hub.flow.sweep import Nothing, Sweep
 from hub.rules import commands as c
 from hub.rules.states import Refusal
-from hub.store import clock, replies
+from hub.store import clock, kv, replies
 from hub.store import tables as t
 from hub.store.blobs import Blobs
 from hub.store.database import Database
@@ -233,7 +233,6 @@ class Files(RuleBasedStateMachine):
             self.runner.close()
 
 
-@pytest.mark.timeout(300)
 def test_what_is_referred_to_stays_and_all_else_goes(tmp_path: Path) -> None:
     template = tmp_path / "template.db"
     asyncio.run(migrate(Database(f"sqlite:///{template}")))
@@ -301,3 +300,60 @@ async def test_what_providers_were_told_is_forgotten_when_nobody_asks_again(
     await rig.write(say)
     await sweep_once(rig, Blobs(tmp_path / "blobs"))
     assert [row.question for row in await rig.rows(t.replies)] == ["new"]
+
+
+async def test_what_plugins_kept_for_a_time_goes_when_it_is_over(rig: Rig, tmp_path: Path) -> None:
+    now = now_ms()
+
+    def keep_some(connection: Connection) -> None:
+        for key, end in (("over", now - 1), ("to come", now + 60_000), ("for good", None)):
+            assert kv.put(
+                connection,
+                (ORG, "sms"),
+                key,
+                lambda: "v",
+                None,
+                most=9,
+                now=now - 9,
+                expires_at=end,
+            )
+
+    await rig.write(keep_some)
+    await sweep_once(rig, Blobs(tmp_path / "blobs"))
+    assert {row.key for row in await rig.rows(t.plugin_kv)} == {"to come", "for good"}
+
+
+async def test_a_value_that_is_over_is_as_good_as_deleted(rig: Rig) -> None:
+    sms, other = (ORG, "sms"), (ORG, "calls")
+
+    async def put(now: int, key: str = "a", **more: Any) -> bool:
+        version = more.pop("version", None)
+        channel = more.pop("channel", sms)
+        return await rig.write(
+            lambda c: kv.put(c, channel, key, lambda: f"at {now}", version, most=2, now=now, **more)
+        )
+
+    async def get(now: int, key: str = "a") -> tuple[str, int] | None:
+        found = await rig.database.read(lambda c: kv.get(c, sms, key, now=now))
+        return None if found is None else (found.value, found.version)
+
+    assert await put(100, expires_at=200)
+    assert await get(199) == ("at 100", 1)
+    assert await get(200) is None
+    assert not await put(150, version=0), "it is there"
+    assert not await put(250, version=1), "it is not there any more"
+    assert await put(250, version=0, expires_at=300)
+    assert await get(299) == ("at 250", 1)
+    assert await put(260, version=1)
+    assert await get(10_000) == ("at 260", 2), "it stays, since it was put without a time"
+    # What is over does not fill the quota, and makes room for its own channel alone.
+    assert await put(270, "b", expires_at=280)
+    assert await put(270, "b", expires_at=280, channel=other)
+    with pytest.raises(kv.TooManyKeys):
+        await put(279, "c")
+    assert await put(280, "c")
+    assert {(row.channel_id, row.key) for row in await rig.rows(t.plugin_kv)} == {
+        ("sms", "a"),
+        ("sms", "c"),
+        ("calls", "b"),
+    }

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -22,14 +20,14 @@ from hub.store.blobs import Blobs
 from hub.store.database import Database
 from hub.store.migrate import migrate
 from tests import books
-from tests.forks import ROOT
+from tests.forks import ROOT, Forker
 from tests.hubs import wait_for
 from tests.machinery.conftest import opened
 from tests.machinery.test_kills import KILLS
 from tests.machinery.test_sweep import DAY, check, grow_older, names, referred, sweep_once
 
 
-@pytest.mark.timeout(120 + KILLS * 12)
+@pytest.mark.timeout(600 + KILLS * 30)
 @pytest.mark.feature("OPER-03")
 def test_whatever_dies_no_file_is_lost_and_none_stays(database_url: str, tmp_path: Path) -> None:
     seed = int(os.environ.get("HUB_KILL_SEED") or random.SystemRandom().getrandbits(32))
@@ -39,10 +37,11 @@ def test_whatever_dies_no_file_is_lost_and_none_stays(database_url: str, tmp_pat
     folder.mkdir()
     asyncio.run(migrate(Database(database_url)))
     number = 1 if database_url.startswith("sqlite") else 2
-    for _ in range(max(KILLS // 2, 2)):
-        _live_for(chance.uniform(0.2, 1.5), number, database_url, folder)
-        asyncio.run(books.read(database_url, partial(check, folder)))
-        grow_older(folder, 2 * DAY)
+    with Forker("tests.machinery.keeping", "run") as forker:
+        for _ in range(max(KILLS // 2, 2)):
+            _live_for(forker, chance.uniform(0.2, 1.5), number, database_url, folder)
+            asyncio.run(books.read(database_url, partial(check, folder)))
+            grow_older(folder, 2 * DAY)
 
     async def tidy() -> None:
         async with opened(database_url) as rig:
@@ -54,28 +53,27 @@ def test_whatever_dies_no_file_is_lost_and_none_stays(database_url: str, tmp_pat
     assert list((folder / "incoming").iterdir()) == []
 
 
-def _live_for(seconds: float, number: int, url: str, folder: Path) -> None:
+def _live_for(forker: Forker, seconds: float, number: int, url: str, folder: Path) -> None:
     """So many processes, killed after a while of work."""
-    output = folder.parent / "output.txt"
-    with output.open("wb") as out:
-        arguments = [sys.executable, "-m", "tests.machinery.keeping", url, str(folder)]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-        processes = [
-            subprocess.Popen(arguments, env=environ, stdout=out, stderr=subprocess.STDOUT)
-            for _ in range(number)
-        ]
+    outputs = [folder.parent / f"output-{place}.txt" for place in range(number)]
+    processes = [
+        forker.start([url, str(folder)], folder=ROOT, environ=os.environ, output=output)
+        for output in outputs
+    ]
+
+    def said() -> list[str]:
+        return [output.read_text() for output in outputs]
+
+    def ended() -> bool:
+        return any(process.poll() is not None for process in processes)
+
     try:
         wait_for(
-            lambda: output.read_text().count("ready") == number or _ended(processes),
-            what="the processes' start",
+            lambda: ended() or all("ready" in each for each in said()), what="the processes' start"
         )
         time.sleep(seconds)
-        assert not _ended(processes), output.read_text()
+        assert not ended(), said()
     finally:
         for process in processes:
             process.kill()
             process.wait()
-
-
-def _ended(processes: list[subprocess.Popen[bytes]]) -> bool:
-    return any(process.poll() is not None for process in processes)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.hubs import HubProcess
+from tests.patience import PATIENCE
 
 
 def bare_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -25,8 +26,9 @@ def run(
     environ: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """A command; ``first`` is run in its process before it."""
+    # ``-B``: one whose files may not grow would leave half a module for everybody.
     return subprocess.run(
-        [sys.executable, "-m", "hub.cli", *arguments],
+        [sys.executable, "-B", "-m", "hub.cli", *arguments],
         cwd=folder,
         env=bare_environ(environ or {}),
         preexec_fn=first,
@@ -34,7 +36,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

@@ -16,6 +16,7 @@ from hub.store import tables as t
 from tests import books
 from tests.host.unruly import ENVIRON, TOKEN
 from tests.hubs import HubProcess, wait_for
+from tests.patience import PATIENCE
 from tests.services import PostgresServer, find_postgres
 
 CONFIG = """\
@@ -50,7 +51,7 @@ def test_postgresql_away_and_back_under_load_is_503_and_nothing_answered_is_lost
     numbers = count()
 
     def send(hook: str) -> None:
-        with httpx2.Client(timeout=60, headers={"X-Token": TOKEN}) as provider:
+        with httpx2.Client(timeout=PATIENCE, headers={"X-Token": TOKEN}) as provider:
             while going.is_set():
                 name = f"in-{next(numbers)}"
                 told = {"id": name, "from": "+15550100002", "text": name}
@@ -60,7 +61,7 @@ def test_postgresql_away_and_back_under_load_is_503_and_nothing_answered_is_lost
         return {name for name, status in dict(answers).items() if status == 200}
 
     def ready() -> int:
-        return httpx2.get(f"{hub.base_url}/readyz", timeout=60).status_code
+        return httpx2.get(f"{hub.base_url}/readyz", timeout=PATIENCE).status_code
 
     with (
         HubProcess(tmp_path, config=CONFIG, database_url=url, environ=ENVIRON) as hub,
@@ -68,15 +69,15 @@ def test_postgresql_away_and_back_under_load_is_503_and_nothing_answered_is_lost
     ):
         sending = [pool.submit(send, f"{hub.base_url}/hooks/main/odd") for _ in range(SENDERS)]
         try:
-            wait_for(lambda: len(taken()) > 20, what="load", limit=60)
+            wait_for(lambda: len(taken()) > 20, what="load")
             own_postgres.crash()
-            wait_for(lambda: 503 in dict(answers).values(), what="a refusal", limit=60)
-            wait_for(lambda: ready() == 503, what="that it is told", limit=60)
+            wait_for(lambda: 503 in dict(answers).values(), what="a refusal")
+            wait_for(lambda: ready() == 503, what="that it is told")
             assert httpx2.get(f"{hub.base_url}/healthz").status_code == 200, "it lives"
             own_postgres.start_again()
             before = len(taken())
-            wait_for(lambda: ready() == 200, what="the database", limit=60)
-            wait_for(lambda: len(taken()) > before + 20, what="load", limit=60)
+            wait_for(lambda: ready() == 200, what="the database")
+            wait_for(lambda: len(taken()) > before + 20, what="load")
         finally:
             going.clear()
         for one in sending:

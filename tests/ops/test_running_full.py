@@ -14,6 +14,7 @@ import pytest
 
 from tests.host.unruly import ENVIRON, TOKEN
 from tests.hubs import HubProcess, wait_for
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.feature("OPER-01")
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -42,7 +43,7 @@ def full_disk(hub: HubProcess) -> Iterator[None]:
 def deliver(hub: HubProcess, number: int, **told: Any) -> httpx2.Response:
     body = {"id": f"in-{number}", "from": "+15550100002", "text": f"number {number}", **told}
     url = f"{hub.base_url}/hooks/main/odd"
-    return httpx2.post(url, json=body, headers={"X-Token": TOKEN}, timeout=30)
+    return httpx2.post(url, json=body, headers={"X-Token": TOKEN}, timeout=PATIENCE)
 
 
 def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:

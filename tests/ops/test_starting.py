@@ -37,8 +37,9 @@ def test_one_command_in_an_empty_folder(tmp_path: Path) -> None:
         assert f"{hub.base_url}/hooks/main/simulator/phone" in hub.output
         with signed_in(hub, email[1], password[1]) as client:
             assert client.me["must_change_password"]
-            (channel,) = client.get("channels")
-            assert (channel["id"], channel["state"]) == ("simulator", "ok")
+            states = {one["id"]: one["state"] for one in client.get("channels")}
+            simulators = {f"simulator-{medium}" for medium in ("whatsapp", "calls", "email")}
+            assert states == dict.fromkeys({"simulator"} | simulators, "ok")
             client.text("+15550142001", "It works")
             wait_for(client.threads)
     assert {path.name for path in (tmp_path / "data").iterdir()} >= {"hub.db", "secret_key"}
@@ -65,7 +66,7 @@ def test_the_first_admin_as_the_environment_says(tmp_path: Path) -> None:
 def test_a_first_admin_with_a_short_password(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", "--port", "0", environ={"HUB_ADMIN_PASSWORD": "short"})
     assert done.returncode == 1
-    assert said(done) == "hub: HUB_ADMIN_PASSWORD is too short: 10 characters at least"
+    assert said(done) == "hub: HUB_ADMIN_PASSWORD: A password has at least 10 characters."
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "hub.db")) as database:
         assert database.execute("SELECT count(*) FROM users").fetchone() == (0,)
 
@@ -79,7 +80,13 @@ def test_a_demo_has_conversations_in_it_and_leaves_nothing(tmp_path: Path) -> No
         assert email
         assert password
         with signed_in(hub, email[1], password[1]) as client:
-            assert len(client.threads()) >= 5
+            threads = client.threads()
+            entries = [one for each in threads for one in client.entries(each["id"])]
+            assert {one["channel_id"] for one in entries} == {
+                one["id"] for one in client.get("channels")
+            }, "somebody wrote or called on each"
+            assert len(threads) >= 12
+            assert any(one["call"]["unresolved"] for one in entries if one.get("call"))
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["output.txt"]
 
 

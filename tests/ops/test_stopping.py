@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.host.unruly import ENVIRON
 from tests.hubs import HubProcess, wait_for
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.feature("OPER-01")
 
@@ -34,7 +35,7 @@ folder = "{folder}"
 
 def read_to_the_end(socket: ClientConnection) -> None:
     while True:
-        socket.recv(timeout=10)
+        socket.recv(timeout=PATIENCE)
 
 
 def test_open_sockets_and_long_polls_hold_up_nothing(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_a_thread_that_a_plugin_has_blocked_holds_up_nothing(tmp_path: Path) -> 
         url = f"{hub.base_url}/hooks/main/odd"
         told = {"do": "block-thread", "id": "1", "from": "+15550100002"}
         headers = {"X-Token": ENVIRON["UNRULY_TOKEN"]}
-        assert httpx2.post(url, json=told, headers=headers, timeout=30).status_code == 200
+        assert httpx2.post(url, json=told, headers=headers, timeout=PATIENCE).status_code == 200
         assert (folder / "blocked").exists()
         assert hub.stop() == 0
     assert not (folder / "go").exists(), "it was blocked to the end"

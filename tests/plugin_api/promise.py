@@ -1,17 +1,22 @@
 """The plugin API as facts, a line each, and which changes of them a version may bring.
 
-``python -m tests.plugin_api.promise`` (``make plugin-api``) writes the facts down; a test compares.
+``python -m tests.plugin_api.promise`` (``make plugin-api``) writes the facts down, and those of a
+new version once more, as ``api-1.0.json``, which nobody changes afterwards; tests
+compare with both.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
 import sys
-import types
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -28,7 +33,17 @@ import msgspec
 from msgspec import Struct
 
 import hub.plugin
-from hub.plugin import reading, rendering, sending, sms
+from hub.plugin import (
+    context,
+    errors,
+    reading,
+    rendering,
+    sending,
+    settings,
+    sms,
+    types,
+)
+from hub.plugin import hooks as hooks_module
 from hub.plugin.hooks import HubSpec
 
 Facts = Mapping[str, str]
@@ -40,6 +55,8 @@ PROVISIONAL = "provisional "
 REQUIRED = ", required"
 HOOK = "hook "
 VERSION = "API_VERSION"
+_QUOTES = "'"
+MODULES = (types, errors, context, settings, hooks_module, sms, reading, sending, rendering)
 
 _NAMES: dict[str, Any] = {
     **{name: getattr(hub.plugin, name) for name in hub.plugin.__all__},
@@ -60,12 +77,21 @@ def facts() -> dict[str, str]:
     """Everything that a plugin may rely on, sorted by place."""
     found: dict[str, str] = {}
     for name, value in _NAMES.items():
-        mark = PROVISIONAL if is_provisional(value) else ""
-        found |= {place: mark + what for place, what in _of(name, value)}
+        for place, what in _of(name, value):
+            mark = PROVISIONAL if is_provisional(value) or _is_provisional_part(place) else ""
+            found[place] = mark + what
     for name, hook in hooks().items():
         mark = PROVISIONAL if is_provisional(hook) else ""
         found |= {place: mark + what for place, what in _function(f"{HOOK}{name}", hook)}
     return dict(sorted(found.items()))
+
+
+def frozen() -> dict[str, dict[str, str]]:
+    """The facts of every version that was declared, as they were then."""
+    return {
+        path.stem.removeprefix("api-"): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(SNAPSHOT.parent.glob("api-*.json"))
+    }
 
 
 def hooks() -> dict[str, Any]:
@@ -76,6 +102,51 @@ def hooks() -> dict[str, Any]:
 def is_provisional(value: Any) -> bool:
     """Whether its docstring says so."""
     return (getattr(value, "__doc__", None) or "").startswith("Provisional")
+
+
+def described() -> dict[str, str]:
+    """What stands below an assignment or a field of the API, by ``name`` or ``Class.name``."""
+    found: dict[str, str] = {}
+    for module in MODULES:
+        tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+        found |= _described_in(tree.body, "")
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                found |= _described_in(node.body, f"{node.name}.")
+    return found
+
+
+def _described_in(body: list[ast.stmt], owner: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for statement, after in pairwise(body):
+        match statement, after:
+            case (
+                (ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name))),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[owner + name] = text
+            case _:
+                pass
+    return found
+
+
+def _is_provisional_part(place: str) -> bool:
+    """Of a field, a method, or a choice: "Provisional." begins its text, or "Provisional: ``…``"
+    there names the choices that are."""
+    owner, _, choice = place.partition(": ")
+    owner = owner.partition("(")[0]
+    cls, _, attribute = owner.rpartition(".")
+    text = _described().get(owner, "")
+    some = " ".join(_CHOICES.findall(text))
+    return (
+        text.startswith("Provisional.")
+        or (bool(choice) and (f"``{choice}``" in some or is_provisional(_NAMES.get(choice))))
+        or is_provisional(vars(_NAMES.get(cls, object)).get(attribute))
+    )
+
+
+_CHOICES = re.compile(r"Provisional:\s+((?:``\w+``[,\s]*)+)")
+_described = cache(described)
 
 
 def mistakes(before: Facts, now: Facts) -> list[str]:
@@ -128,7 +199,7 @@ def _breaks(place: str, firm: Facts, now: Facts) -> str | None:
 
 
 def _version(known: Facts) -> tuple[int, int]:
-    major, minor = known[VERSION].strip("'").split(".")
+    major, minor = known[VERSION].strip(_QUOTES).split(".")
     return int(major), int(minor)
 
 
@@ -138,7 +209,7 @@ def _version(known: Facts) -> tuple[int, int]:
 def _of(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield name, repr(value)
-    elif get_origin(value) in (Literal, Union, types.UnionType):
+    elif get_origin(value) in (Literal, Union, UnionType):
         yield name, "one of"
         members = (part if isinstance(part, str) else _text(part) for part in get_args(value))
         yield from ((f"{name}: {member}", "member") for member in members)
@@ -212,7 +283,7 @@ def _inline_members(place: str, hint: Any) -> Iterator[tuple[str, str]]:
 def _named(hint: Any) -> str | None:
     """The public name of a type that is an alias."""
     for name, value in _NAMES.items():
-        if get_origin(value) in (Literal, Union, types.UnionType) and value == hint:
+        if get_origin(value) in (Literal, Union, UnionType) and value == hint:
             return name
     return None
 
@@ -221,13 +292,13 @@ def _text(hint: Any) -> str:
     if name := _named(hint):
         return name
     origin = get_origin(hint)
-    if simple := {None: "None", types.NoneType: "None", ...: "..."}.get(_hashable(hint)):
+    if simple := {None: "None", NoneType: "None", ...: "..."}.get(_hashable(hint)):
         return simple
     if isinstance(hint, TypeVar):
         return f"any {hint.__name__}"
     if origin is Literal:
         return "one of"
-    if origin in (Union, types.UnionType):
+    if origin in (Union, UnionType):
         return " | ".join(map(_text, get_args(hint)))
     if isinstance(hint, list):
         return f"[{', '.join(map(_text, cast('list[Any]', hint)))}]"
@@ -268,11 +339,14 @@ def main() -> int:
     """Write the snapshot, unless the version may not change so; the exit code."""
     now = facts()
     before = json.loads(SNAPSHOT.read_text(encoding="utf-8")) if SNAPSHOT.exists() else now
-    if found := mistakes(before, now):
+    if found := [each for was in (before, *frozen().values()) for each in mistakes(was, now)]:
         sys.stderr.write("\n".join(["The snapshot was left as it is.", *found, ""]))
         return 1
-    text = json.dumps(now, indent=1, ensure_ascii=False)
-    SNAPSHOT.write_text(f"{text}\n", encoding="utf-8")
+    text = f"{json.dumps(now, indent=1, ensure_ascii=False)}\n"
+    SNAPSHOT.write_text(text, encoding="utf-8")
+    declared = SNAPSHOT.with_name(f"api-{now[VERSION].strip(_QUOTES)}.json")
+    if _version(now)[0] and not declared.exists():
+        declared.write_text(text, encoding="utf-8")
     lines = differences(before, now)
     sys.stdout.write("\n".join([f"{SNAPSHOT.name}: {len(now)} facts", *lines, ""]))
     return 0

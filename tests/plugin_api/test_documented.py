@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-from itertools import pairwise
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -14,51 +11,12 @@ import pytest
 from msgspec import Struct
 
 import hub.plugin
-from hub.plugin import (
-    context,
-    errors,
-    hooks,
-    reading,
-    rendering,
-    sending,
-    settings,
-    sms,
-    types,
-)
+from hub.plugin import types
 from hub.plugin.kit.checks import ASSISTANT_EVENTS, EXTENSION_HOOKS
+from tests.plugin_api.promise import PROVISIONAL, described, facts, is_provisional
 from tests.plugin_api.promise import hooks as specified
-from tests.plugin_api.promise import is_provisional
 
-MODULES = (types, errors, context, settings, hooks, sms, reading, sending, rendering)
-
-
-def _described() -> dict[str, str]:
-    """What stands below an assignment or a field, by ``name`` or ``Class.name``."""
-    found: dict[str, str] = {}
-    for module in MODULES:
-        tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
-        found |= _described_in(tree.body, "")
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                found |= _described_in(node.body, f"{node.name}.")
-    return found
-
-
-def _described_in(body: list[ast.stmt], owner: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for statement, after in pairwise(body):
-        match statement, after:
-            case (
-                (ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name))),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                found[owner + name] = text
-            case _:
-                pass
-    return found
-
-
-DESCRIBED = _described()
+DESCRIBED = described()
 GLOSSARY = set(re.findall(r"^- ``(\w+)``", types.__doc__ or "", re.MULTILINE))
 CLASSES = {
     name: value
@@ -137,4 +95,23 @@ def test_what_only_assistants_and_extensions_use_is_marked_provisional() -> None
     marked = {name for name, hook in specified().items() if is_provisional(hook)}
     assert marked == set(EXTENSION_HOOKS)
     others = {cls for cls in CLASSES.values() if is_provisional(cls)} - set(events.values())
-    assert {cls.__name__ for cls in others} == {"Change", "CrmFacts", "RecordRef"}
+    assert {cls.__name__ for cls in others} == {"CallTask", "Change", "CrmFacts", "RecordRef"}
+    whole = {*(cls.__name__ for cls in CLASSES.values() if is_provisional(cls))}
+    parts = {
+        place
+        for place, what in facts().items()
+        if what.startswith(PROVISIONAL)
+        and place.partition(".")[0] not in whole
+        and "(" not in place
+        and not place.startswith("hook ")
+    }
+    assert parts == {
+        "CallFacts.assistant",
+        "Capabilities.streaming",
+        "Context.ask",
+        *(f"Event: {events[tag].__name__}" for tag in ASSISTANT_EVENTS),
+        *(f"Info.role: {role}" for role in ("assistant", "extension")),
+        *(f"Item.kind: {kind}" for kind in ("draft", "summary", "suggestion")),
+        "Outbound.kind: assist",
+        "Outbound.task",
+    }

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 
-from tests.plugin_api.promise import COMMAND, SNAPSHOT, differences, facts, mistakes
+from hub.plugin import API_VERSION
+from tests.plugin_api.promise import (
+    COMMAND,
+    SNAPSHOT,
+    differences,
+    facts,
+    frozen,
+    mistakes,
+)
+
+DECLARED = {
+    "1.0": "c19f044bfca802d20eae688f7fbb32fd49ef4dea5ffef09d0f159620f7d837f0",
+    "1.1": "5390a29e5c88c7d9404dc3c7a04d82d501c8f09641d40488eb9efb6763773cd9",
+}
+"""Each version that was declared, and the digest of its facts, which nobody changes."""
 
 FIRM = {
     "API_VERSION": "'1.2'",
@@ -33,6 +48,24 @@ def test_the_api_is_what_was_written_down() -> None:
         + "\n  ".join(changed)
         + f"\nIf that is meant, say so in CHANGELOG.md, then {COMMAND} and look at the difference."
     )
+
+
+@pytest.mark.feature("PLUG-07")
+@pytest.mark.parametrize("version", DECLARED)
+def test_what_was_promised_with_a_version_still_holds(version: str) -> None:
+    assert mistakes(frozen()[version], facts()) == []
+
+
+def test_what_was_declared_is_kept_as_it_was() -> None:
+    kept = {
+        version: hashlib.sha256(SNAPSHOT.with_name(f"api-{version}.json").read_bytes()).hexdigest()
+        for version in frozen()
+    }
+    assert kept == DECLARED, (
+        "the facts of a version that was declared never change; those of a new one, which "
+        f"{COMMAND} has written, are entered here"
+    )
+    assert API_VERSION in DECLARED
 
 
 def test_the_facts_hold_what_a_plugin_relies_on() -> None:

@@ -11,7 +11,15 @@ import pytest
 from msgspec import Struct
 
 from hub.plugin import API_VERSION, Capabilities, Info, Secret, hookimpl
-from hub.plugin.kit.checks import HOOKS, LoadFailed, check_class, check_package, load
+from hub.plugin.kit import checks
+from hub.plugin.kit.checks import (
+    HOOKS,
+    LoadFailed,
+    check_class,
+    check_package,
+    info_of,
+    load,
+)
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -227,8 +235,8 @@ def test_an_optional_hook_and_its_capability_go_together(hook: str, capability: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"api": "0.8"}, "INFO.api is 0.8"),
-        ({"api": "1.0"}, "INFO.api is 1.0"),
+        ({"api": "0.9"}, "INFO.api is 0.9"),
+        ({"api": "2.0"}, "INFO.api is 2.0"),
         ({"api": "new"}, "is not a version"),
         ({"api": 0.9}, "INFO.api: Expected `str`"),
         ({"name": "Good Channel"}, "INFO.name"),
@@ -257,11 +265,52 @@ def test_settings_that_swallow_mistakes() -> None:
 
 
 @pytest.mark.feature("PLUG-07")
-@pytest.mark.parametrize("version", ["0.8", "0.10", "1.0", "9.9"])
-def test_a_plugin_for_another_version_is_refused_in_clear_words(version: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "hub", "words"),
+    [
+        ("0.8", API_VERSION, "has to be brought up to it (docs/plugin-guide.md, Versions)"),
+        ("0.9", API_VERSION, "has to be brought up to it (docs/plugin-guide.md, Versions)"),
+        ("1.0", "2.3", "has to be brought up to it (docs/plugin-guide.md, Versions)"),
+        ("1.3", "1.2", "needs a newer hub"),
+        ("1.10", "1.9", "needs a newer hub"),
+        ("2.0", "1.9", "needs a newer hub"),
+        ("9.9", API_VERSION, "needs a newer hub"),
+    ],
+)
+def test_a_plugin_for_another_version_is_refused_in_clear_words(
+    monkeypatch: pytest.MonkeyPatch, version: str, hub: str, words: str
+) -> None:
+    monkeypatch.setattr(checks, "API_VERSION", hub)
     with pytest.raises(LoadFailed) as failed:
         load(type("Other", (Good,), {"INFO": info(api=version)}), Settings())
-    assert failed.value.problems == (f"INFO.api is {version}, this hub has {API_VERSION}",)
+    (told,) = failed.value.problems
+    assert told == f"INFO.api is {version}, this hub has {hub}: the plugin {words}"
+
+
+@pytest.mark.feature("PLUG-07")
+@pytest.mark.parametrize("version", ["1.0", "1.3", "1.9"])
+def test_a_plugin_for_an_older_minor_version_is_taken(
+    monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr(checks, "API_VERSION", "1.9")
+    assert check_class(type("Older", (Good,), {"INFO": info(api=version)})) == []
+
+
+def test_a_hook_that_came_later_is_not_taken_for_an_older_plugins_own_method(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def typing(self: object, who: str) -> str:
+        return who
+
+    async def later(self: object, ctx: object, facts: object) -> None: ...
+
+    older = type("Older", (Good,), {"typing": typing, "INFO": info(api="1.0")})
+    monkeypatch.setitem(checks.HOOKS, "typing", later)
+    monkeypatch.setattr(checks, "API_VERSION", "1.0")
+    assert check_class(older) == ["typing is not marked @hookimpl"]
+    monkeypatch.setattr(checks, "API_VERSION", "1.1")
+    assert check_class(older) == []
+    load(older, Settings())
 
 
 def test_a_class_without_info_or_no_class_at_all() -> None:
@@ -311,11 +360,44 @@ def test_a_constructor_that_raises() -> None:
         load(Broken, Settings())
 
 
+def loaded_with(own: Any) -> Info:
+    class Decided(Good):
+        def __init__(self, settings: Settings) -> None:
+            super().__init__(settings)
+            self.info = own
+
+    return info_of(load(Decided, Settings()))
+
+
+def test_an_instance_may_claim_less_than_its_class() -> None:
+    assert info_of(load(Good, Settings())) is Good.INFO
+    assert loaded_with("something else of its author's") is Good.INFO
+    for can in (Capabilities(), Capabilities(outbound=True), Good.INFO.can):
+        assert loaded_with(info(can=can)).can == can
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (info(can=Capabilities(outbound=True, media_in=True)), "claims can.media_in = True"),
+        (info(can=Capabilities(receipts=frozenset({"read"}))), "claims can.receipts"),
+        (info(can=Capabilities(verifies="token")), "claims can.verifies = 'token'"),
+        (info(label="Another", can=Capabilities()), "in more than can"),
+        (info(emits=frozenset({"message"})), "in more than can"),
+    ],
+)
+def test_an_instance_may_not_claim_more(own: Info, words: str) -> None:
+    with pytest.raises(LoadFailed, match=words):
+        loaded_with(own)
+
+
 @pytest.mark.feature("PLUG-07")
 @pytest.mark.parametrize(
     ("requires", "version", "words"),
     [
         (["channel-hub>=0.1,<0.2"], "0.1.5", None),
+        (["channel-hub>=0.1,<2"], "1.7.0", None),
+        (["channel-hub>=0.1,<2"], "2.0.0", "needs channel-hub <2,>=0.1, this is 2.0.0"),
         (["Channel_Hub>=0.1,<0.2", "nh3"], "0.1.0.dev3", "needs channel-hub"),
         (["channel-hub>=0.1,<0.2"], "0.1.1rc1", None),
         (["channel-hub>=0.1,<0.2"], "0.2.0", "needs channel-hub <0.2,>=0.1, this is 0.2.0"),

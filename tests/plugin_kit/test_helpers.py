@@ -91,7 +91,7 @@ def test_a_message_gives_its_words() -> None:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"kind": "edit"}, Unsupported),
+        ({"kind": "of_a_later_version"}, Unsupported),
         ({"deadline": NOW}, Temporary),
         ({"address": Address(scheme="x:user", value="")}, Permanent),
         ({"address": Address(scheme="x:user", value="zoe\r\nBcc: x")}, Permanent),

@@ -112,9 +112,9 @@ def test_any_text(text: str) -> None:
     ],
 )
 def test_a_trap_is_shown_as_its_source(trap: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     cleaned = harmless(trap)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert cleaned.startswith("<pre>")
     assert len(cleaned) < 6_000_000
 

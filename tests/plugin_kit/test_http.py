@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -378,3 +379,51 @@ async def test_the_certificate_is_for_the_name_not_the_address(certificate: Path
             await http.connect("other.example", provider.port)
         assert len(provider.requests) == 1
         del reader
+
+
+async def test_a_line_protocol_goes_on_encrypted(certificate: Path) -> None:
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate)
+    trust = ssl.create_default_context(cafile=certificate)
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readline())
+        writer.write(b"ready\r\n")
+        if heard[-1] == b"inject\r\n":
+            writer.write(b"and more\r\n")
+        if heard[-1] == b"refuse\r\n":
+            await writer.drain()
+            writer.write(b"no\r\n" * 10)
+        else:
+            with contextlib.suppress(OSError):
+                await writer.start_tls(serving)
+                heard.append(await reader.readline())
+                writer.write(b"x" * 300_000 + b"\r\n")
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    async def begin(http: PluginHttp, host: str, word: bytes) -> asyncio.StreamReader:
+        reader, writer = await http.connect(host, port, tls=False)
+        writer.write(word + b"\r\n")
+        assert await reader.readline() == b"ready\r\n"
+        await http.start_tls(reader, writer, host, timeout=5)
+        writer.write(b"secret\r\n")
+        return reader
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    hosts = ["provider.example", "other.example"]
+    async with server, PluginHttp(allowed_hosts=hosts, resolve=to_localhost, trust=trust) as http:
+        reader = await begin(http, "provider.example", b"go on")
+        assert len(await reader.read()) == 300_002
+        assert heard == [b"go on\r\n", b"secret\r\n"]
+        for host, word in (
+            ("other.example", b"go on"),
+            ("provider.example", b"inject"),
+            ("provider.example", b"refuse"),
+        ):
+            with pytest.raises(Temporary, match=r"TLS"):
+                await begin(http, host, word)
+        assert heard.count(b"secret\r\n") == 1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hub.plugin import Secret, Unverified, Verification
 from hub.plugin.kit.verify import Verifier, stored_proof
@@ -42,6 +43,21 @@ def test_hmac_over_the_raw_body() -> None:
     assert refused(lambda: reserialised.hmac(keys=[KEY], header="X-Sig"))
 
 
+def test_hmac_that_stands_in_the_body() -> None:
+    any_headers = verifier({})
+    digest = hmac.digest(b"key", b"a time and a token", "sha256").hex()
+    signed = b"a time and a token"
+    found = any_headers.hmac(keys=[OLD, KEY], given=digest, signed=signed)
+    assert found.detail == "the signature, sha256, key 2"
+    for wrong in ("", digest[:-1], "ü" * 64, digest.replace(digest[0], "x")):
+        assert refused(lambda wrong=wrong: any_headers.hmac(keys=[KEY], given=wrong, signed=signed))
+    assert refused(lambda: any_headers.hmac(keys=[], given=digest, signed=signed))
+    with pytest.raises(ValueError, match="one of them"):
+        any_headers.hmac(keys=[KEY])
+    with pytest.raises(ValueError, match="one of them"):
+        any_headers.hmac(keys=[KEY], header="X-Sig", given=digest)
+
+
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
 def test_hmac_in_hex_of_either_case_and_in_base64(algorithm) -> None:
     digest = hmac.digest(b"key", b"signed", algorithm)
@@ -62,6 +78,36 @@ def test_token() -> None:
     assert refused(lambda: good.token(keys=[KEY], header="Authorization", prefix="Basic "))
     assert refused(lambda: verifier({"X": ""}).token(keys=[EMPTY], header="X"))
     assert refused(lambda: verifier({"X": "key"}).token(keys=[], header="X"))
+
+
+@pytest.mark.parametrize(
+    ("query", "fine"),
+    [
+        ("?token=key", True),
+        ("?a=1&token=k%65y&b", True),
+        ("?token=other", False),
+        ("?token=", False),
+        ("?token=%FF", False),
+        ("?Token=key", False),
+        ("?token=key&token=key", False),
+        ("", False),
+    ],
+)
+def test_token_in_the_address(query: str, fine: bool) -> None:
+    posted = replace(delivery(BODY, {}), url=f"https://hub.example/hooks/main/x{query}")
+    given = Verifier(posted, FixedClock())
+    if fine:
+        assert given.token(keys=[OLD, KEY], query="token").detail == "parameter token, key 2"
+    else:
+        assert refused(lambda: given.token(keys=[KEY, EMPTY], query="token"))
+
+
+def test_a_token_stands_in_one_place() -> None:
+    given = verifier({"X": "key"})
+    with pytest.raises(ValueError, match="one of them"):
+        given.token(keys=[KEY])
+    with pytest.raises(ValueError, match="one of them"):
+        given.token(keys=[KEY], header="X", query="token")
 
 
 @pytest.mark.parametrize(

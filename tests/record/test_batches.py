@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
+from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.migrate import migrate
 from tests.record import machine
@@ -61,22 +62,61 @@ def workbench(database_url: str) -> Iterator[Workbench]:
 
 
 @pytest.mark.feature("OPER-03", "ROUT-06")
-def test_any_batches_give_the_rows_of_one_at_a_time(
-    workbench: Workbench, request: pytest.FixtureRequest
+def test_any_batches_give_the_rows_of_one_at_a_time(workbench: Workbench) -> None:
+    _same_in_batches(workbench, machine.histories, lambda _, __: None)
+
+
+@pytest.mark.feature("ROUT-06")
+def test_an_echo_and_the_message_it_is_of_are_one_entry_in_any_order(workbench: Workbench) -> None:
+    _same_in_batches(workbench, machine.echoed(), machine.check_echoes)
+
+
+@pytest.mark.feature("ROUT-01")
+def test_identities_move_and_nothing_is_lost(workbench: Workbench) -> None:
+    def look(connection: Connection, history: list[machine.Step]) -> None:
+        written = {step["external"] for step in history if step["kind"] == "receive"}
+        received = sa.select(t.entries.c.id).where(
+            t.entries.c.kind == "message", t.entries.c.author_kind != "member"
+        )
+        assert len(connection.execute(received).all()) == len(written)
+        addresses = connection.execute(sa.select(t.addresses)).all()
+        assert len({(one.organisation_id, one.value) for one in addresses}) == len(addresses)
+
+    _same_in_batches(workbench, machine.identities, look)
+
+
+@pytest.mark.feature("ASGN-03", "PERM-03")
+def test_who_is_next_is_the_same_in_any_batches(workbench: Workbench) -> None:
+    _same_in_batches(workbench, machine.newcomers, lambda _, __: None)
+
+
+@pytest.mark.feature("APPR-01", "APPR-02")
+def test_what_waits_is_decided_once_whatever_happens(workbench: Workbench) -> None:
+    _same_in_batches(workbench, machine.proposals, machine.check_approvals)
+
+
+def _same_in_batches(
+    workbench: Workbench,
+    histories: st.SearchStrategy[list[machine.Step]],
+    look: Callable[[Connection, list[machine.Step]], None],
 ) -> None:
     fewer = workbench.dialect == "postgresql"  # each of its statements is a round trip
 
     @settings(max_examples=50 if fewer else 200)
-    @given(machine.histories, st.lists(st.integers(0, 1_000), max_size=6))
+    @given(histories, st.lists(st.integers(0, 1_000), max_size=6))
     def check(history: list[machine.Step], cuts: list[int]) -> None:
         def alone(connection: Connection) -> tuple[Any, Any]:
             machine.prepare(connection)
+            machine.assign_automatically(connection)
             work = machine.one_at_a_time(connection, history)
             machine.check(connection)
+            machine.check_assignees(connection)
+            look(connection, history)
             return work, machine.dump(connection)
 
         def together(connection: Connection) -> Any:
             machine.prepare(connection)
+            machine.assign_automatically(connection)
             machine.in_batches(connection, work, cuts)
             return machine.dump(connection)
 

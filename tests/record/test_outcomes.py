@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hub.flow.record import Outcome, Record
 from hub.plugin import MediaRef
 from hub.rules import commands as c
+from hub.rules import news, updates
 from hub.rules.content import Content
 from hub.rules.states import Refusal
 from hub.store import tables as t
@@ -175,3 +176,35 @@ def test_a_file_that_is_there_stays(bench: Bench) -> None:
     bench.do(c.MediaFailed(attachment_id=300, reason="gone", due_at=AT, **names))
     assert bench.row(t.attachments, 300).state == "ready"
     assert bench.row(t.organisations, 1).position == position
+
+
+@pytest.mark.feature("THRD-04")
+def test_opens_told_before_the_send_was_accepted_are_counted_once(bench: Bench) -> None:
+    def opened(key: str) -> c.ReceiveNews:
+        return c.ReceiveNews(
+            organisation_id=1, at=AT, channel_id="sms", external_id="SM1", key=key,
+            news=news.Open(at=AT),
+        )  # fmt: skip
+
+    bench.sending()
+    assert bench.do(opened("first")) is None, "it waits"
+    bench.do(accepted())
+    for key in ("first", "second", "second"):
+        assert bench.do(opened(key)) == 100 + SENT
+    told = updates.decode(bench.row(t.entries, 100 + SENT).updates)
+    assert told.opens == updates.Times(count=2, first_at=AT, last_at=AT)
+
+
+@pytest.mark.feature("THRD-04")
+def test_opens_told_before_a_receipt_names_the_message_are_counted(bench: Bench) -> None:
+    bench.sending()
+    open_ = news.Open(at=AT)
+    bench.do(
+        c.ReceiveNews(
+            organisation_id=1, at=AT, channel_id="sms", external_id="SM1", key="k", news=open_
+        )
+    )
+    bench.do(receipt("sent", transmission_id=SENT))
+    bench.do(accepted())
+    told = updates.decode(bench.row(t.entries, 100 + SENT).updates)
+    assert told.opens == updates.Times(count=1, first_at=AT, last_at=AT)

@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from hub.rules import content as contents
 from hub.rules.search import Query, parse
-from hub.store import search
+from hub.rules.threads import NOWHERE
+from hub.store import search, sights
 from hub.store import tables as t
+from hub.store.ids import Ids
 from hub.store.scope import Scope
 from tests.record import machine
 from tests.record.test_batches import Workbench
@@ -70,6 +72,8 @@ def finds_entry(query: Query, content: contents.Content) -> bool:
 def finds_contact(query: Query, name: str | None, addresses: list[str]) -> bool:
     parts = "".join(c for c in unicodedata.normalize("NFKD", name or "") if not
                     unicodedata.combining(c)).casefold().split()  # fmt: skip
+    if name is not None and re.fullmatch(r"[\d\s()+./-]+", name.strip()):
+        addresses = [re.sub(r"\D", "", name), *addresses]  # it was called by its number
     parts += [address.lstrip("+") for address in addresses]
     line = "".join(f"  {part}" for part in parts)
     if query.needles and all(needle in line for needle in query.needles):
@@ -89,8 +93,8 @@ class Reader:
             for entry in rows(t.entries)
             if entry.kind != "system"
         ]
-        self._threads = rows(t.threads)
-        self._channels = rows(t.thread_channels)
+        self._threads = [one for one in rows(t.threads) if one.sort_at != NOWHERE]
+        self._of_channels = [one for one in rows(t.entries) if one.channel_id is not None]
         self._addresses = rows(t.addresses)
         self._contacts = {one.id: one for one in rows(t.contacts)}
 
@@ -99,8 +103,11 @@ class Reader:
         by_contact: list[tuple[int, int]] = []
         by_entry: list[tuple[int, int]] = []
         for thread in self._threads:
-            channels = [one for one in self._channels if one.thread_id == thread.id]
-            seen = [one for one in channels if scope.sees(one.channel_id)]
+            seen = [
+                one
+                for one in self._of_channels
+                if one.thread_id == thread.id and scope.sees_at(one.channel_id, one.own_address)
+            ]
             if thread.organisation_id != scope.organisation_id or (scope.limited and not seen):
                 continue
             contact = self._contacts[thread.contact_id]
@@ -122,7 +129,7 @@ class Reader:
             entry.id
             for entry, content in self._entries
             if entry.thread_id == thread_id
-            and scope.sees(entry.channel_id)
+            and scope.sees_at(entry.channel_id, entry.own_address)
             and finds_entry(query, content)
         ]
 
@@ -148,7 +155,12 @@ SCOPES = (
     Scope(1, frozenset({"sms"})),
     Scope(1, frozenset({"chat", "gone"})),
     Scope(2, frozenset()),
+    Scope(1, frozenset({f"sms {machine.OWN[0]}"})),
+    Scope(1, frozenset({"chat", f"sms {machine.OWN[1]}"})),
 )
+
+
+SEEN = [one.channels for one in SCOPES if one.channels]
 
 
 def test_a_search_finds_what_reading_every_row_finds(
@@ -156,6 +168,9 @@ def test_a_search_finds_what_reading_every_row_finds(
 ) -> None:
     # Small steps, so that a few rows go all the ways that many would.
     monkeypatch.setattr(search, "_FIRST_STEP", 2)
+    monkeypatch.setattr(search, "NEWEST_THREADS", 1)
+    for name, number in (("COARSE", 1), ("COARSE_LIMIT", 4), ("ONE_IN", 2)):
+        monkeypatch.setattr(search, name, number)
     monkeypatch.setattr(search, "_ENTRIES_POSTGRESQL", search._on_postgresql(3))
     fewer = workbench.dialect == "postgresql"  # each of its statements is a round trip
 
@@ -165,9 +180,14 @@ def test_a_search_finds_what_reading_every_row_finds(
         st.lists(st.integers(0, 1_000), min_size=3, max_size=8),
         st.integers(1, 5),
         st.booleans(),
+        st.booleans(),
     )
     def check(
-        pairs: list[tuple[machine.Step, machine.Step]], cuts: list[int], limit: int, merges: bool
+        pairs: list[tuple[machine.Step, machine.Step]],
+        cuts: list[int],
+        limit: int,
+        merges: bool,
+        kept: bool,
     ) -> None:
         history = [step for pair in pairs for step in pair]
 
@@ -180,6 +200,8 @@ def test_a_search_finds_what_reading_every_row_finds(
                 last = sa.select(sa.func.max(t.contacts.c.id)).scalar_subquery()
                 gone = sa.update(t.contacts).where(t.contacts.c.id == last)
                 connection.execute(gone.values(merged_into=1))
+            machine.let_roles_see(connection, *(SEEN if kept else ()))
+            sights.fill(connection, Ids(7))
 
         def compare(connection: Connection) -> None:
             reader = Reader(connection)

@@ -75,7 +75,7 @@ def test_a_channel_that_could_not_start_tries_again(tmp_path: Path, word: str, s
         assert "start" in (reason or "")
         assert not leaks(reason or "")
         (tmp_path / word).unlink()
-        wait_for(lambda: seen(ana) == ("ok", None), what="a channel that has started", limit=60)
+        wait_for(lambda: seen(ana) == ("ok", None), what="a channel that has started")
 
 
 @pytest.mark.feature("PLUG-04", "PERM-06")

@@ -18,6 +18,7 @@ import pytest
 
 from tests.host.unruly import ENVIRON, TOKEN
 from tests.hubs import Client, HubProcess, wait_for
+from tests.patience import PATIENCE
 
 CONFIG = """\
 [[channels]]
@@ -89,7 +90,7 @@ def ana(hub: Reloading) -> Iterator[Client]:
 def deliver(hub: Reloading, id_: str, *, channel: str = "odd", **told: Any) -> httpx2.Response:
     body = {"id": id_, "from": "+15550100002", "text": id_, **told}
     url = f"{hub.base_url}/hooks/main/{channel}"
-    return httpx2.post(url, json=body, headers={"X-Token": TOKEN}, timeout=30)
+    return httpx2.post(url, json=body, headers={"X-Token": TOKEN}, timeout=PATIENCE)
 
 
 def channels(client: Client) -> dict[str, dict[str, Any]]:
@@ -300,7 +301,6 @@ def test_nothing_is_lost_or_doubled_under_traffic(hub: Reloading, ana: Client) -
         wait_for(
             lambda: {one["status"] for one in sent_in(ana, first["thread_id"])} <= final,  # noqa: B023
             what=f"the end of what {channel} sends",
-            limit=60,
         )
         assert len(sent_in(ana, first["thread_id"])) == len(traffic.sent[channel])
     asked = (hub.folder / "asked").read_text().split()

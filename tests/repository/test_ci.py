@@ -35,7 +35,13 @@ def test_in_ci_a_skip_is_an_error(tmp_path: Path, ci: str, code: int, summary: s
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "conftest", *OPTIONS, "."],
         cwd=tmp_path,
-        env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "HUB_FIXTURES": str(tmp_path / "no")},
+        env={
+            **os.environ,
+            "CI": ci,
+            "PYTEST_ADDOPTS": "",
+            "PYTHONPATH": str(ROOT),
+            "HUB_FIXTURES": str(tmp_path / "no"),
+        },
         capture_output=True,
         text=True,
         check=False,

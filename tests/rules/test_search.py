@@ -77,7 +77,9 @@ def test_only_so_much_is_looked_at() -> None:
 
 
 ANA = contact_text(
-    "Ána O'Neill", [("phone", "+12025550142", None), ("email", "ana@example.com", "Ana N.")]
+    "Ána O'Neill",
+    [("phone", "+12025550142", None), ("email", "ana@example.com", "Ana N.")],
+    ["12 Élm Street", None, "HVAC-77"],
 )
 
 
@@ -87,6 +89,7 @@ ANA = contact_text(
         "(202) 555-0142", "+1 202 555 0142", "02025550142", "001 202 555 0142", "0142", "50142",
         "202.555", "٠١٤٢", "555\u20110142",
         "ana", "ANA", "nei", "o'n", "o", "an o'", "ana@ex", "example.com", '"ana o\'neill"', "n.",
+        "12 elm", "elm str ana", "hvac-77",
     ],
 )  # fmt: skip
 def test_a_contact_is_found(typed: str) -> None:
@@ -99,6 +102,13 @@ def test_a_contact_is_found(typed: str) -> None:
 )
 def test_a_contact_is_not_found(typed: str) -> None:
     assert not parse(typed).finds_contact(ANA), typed
+
+
+def test_a_name_that_is_a_number_is_found_by_its_digits() -> None:
+    text = contact_text("+1 404-555-1234", [])
+    assert "  14045551234" in text
+    assert "  404-555-1234" in text
+    assert contact_text("Zoe 2", []) == "  zoe  2"
 
 
 def test_a_zero_in_brackets_is_not_dialled_from_abroad() -> None:

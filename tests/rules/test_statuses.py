@@ -127,7 +127,6 @@ def test_an_attempt_under_way_is_not_given_up() -> None:
         ("pending", NOW - 1, True),
         ("pending", NOW + 1, False),
         ("scheduled", None, True),
-        ("pending_approval", None, True),
         ("sending", NOW + 1, False),
         ("queued", None, False),
         ("failed", None, False),
@@ -162,7 +161,7 @@ def test_trying_ends_at_the_deadline() -> None:
 
 def test_an_entry_shows_what_a_person_must_know_first() -> None:
     order = [
-        "unknown", "failed", "pending_approval", "pending", "scheduled",
+        "unknown", "failed", "pending", "scheduled",
         "queued", "sent", "delivered", "read", "canceled",
     ]  # fmt: skip
     for first, second in itertools.combinations(order, 2):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.forks import Forker
 from tests.hubs import HubProcess
 from tests.services import free_port
 from tests.standins.twilio import ACCOUNT, NUMBER, TOKEN, TwilioStandIn
@@ -23,7 +22,6 @@ class TwilioHub(HubProcess):
         *,
         numbers: Iterable[str] = (NUMBER,),
         environ: Mapping[str, str] | None = None,
-        forker: Forker | None = None,
     ) -> None:
         self._own_port = free_port()
         self.public_url = f"http://127.0.0.1:{self._own_port}"
@@ -56,7 +54,6 @@ numbers = [{quoted}]
             config=config,
             database_url=database_url,
             environ={"HUB_HTTP_ROUTES": routes, **(environ or {})},
-            forker=forker,
         )
 
     def start(self, *, port: int = 0) -> Self:

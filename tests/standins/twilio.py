@@ -35,6 +35,9 @@ from openapi_core.testing import MockRequest, MockResponse
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import ImmutableMultiDict
 
+from tests.patience import PATIENCE
+from tests.trust import TRUST
+
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "a token of the stand-in"
 NUMBER = "+15550100001"
@@ -98,6 +101,8 @@ class Request:
     query: list[tuple[str, str]]
     headers: dict[str, str]
     form: list[tuple[str, str]]
+    mood: Mood | None
+    """How it was to go when it came, whatever the test says meanwhile."""
 
     @property
     def user(self) -> str | None:
@@ -162,7 +167,7 @@ class TwilioStandIn:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._client = httpx2.Client(trust_env=False, timeout=15)
+        self._client = httpx2.Client(trust_env=False, timeout=PATIENCE, verify=TRUST)
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._serving = threading.Thread(
             target=lambda: self._server.serve_forever(poll_interval=0.02), daemon=True
@@ -303,7 +308,7 @@ class TwilioStandIn:
     def _create(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         form = dict(request.form)
         to, sender = form.get("To", ""), form.get("From", "")
-        mood = self.moods.get(to)
+        mood = request.mood
         if isinstance(mood, Refuse):
             return _refusal(mood)
         refusal = self._refusal_of(request.form)
@@ -448,13 +453,10 @@ class TwilioStandIn:
             self._check(self._spec.iter_request_errors(asked))
             self._check_addresses(request)
         status, headers, body = self._answer(request)
-        if described and status < 300 and not isinstance(self._mood(request), Answer):
+        if described and status < 300 and not isinstance(request.mood, Answer):
             given = MockResponse(body, status, headers, "application/json")
             self._check(self._spec.iter_response_errors(asked, given))
         return status, headers, body
-
-    def _mood(self, request: Request) -> Mood | None:
-        return self.moods.get(dict(request.form).get("To", ""))
 
     def _check(self, errors: Iterable[Exception]) -> None:
         with self._lock:
@@ -522,13 +524,15 @@ class TwilioStandIn:
             def _serve(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parts = urlsplit(self.path)
+                form = parse_qsl(raw.decode(), keep_blank_values=True)
                 request = Request(
                     method=self.command,
                     host=self.headers.get("Host", ""),
                     path=parts.path,
                     query=parse_qsl(parts.query, keep_blank_values=True),
                     headers={name.lower(): value for name, value in self.headers.items()},
-                    form=parse_qsl(raw.decode(), keep_blank_values=True),
+                    form=form,
+                    mood=stand_in.moods.get(dict(form).get("To", "")),
                 )
                 status, headers, body = stand_in._handle(request, raw)
                 if stand_in._stopping.is_set():

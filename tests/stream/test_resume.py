@@ -25,9 +25,9 @@ from hub.rules.content import Content
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.ids import Ids
-from hub.store.migrate import migrate
 from hub.store.people import Organisation
 from hub.store.scope import Scope
+from tests.patience import PATIENCE
 
 ORGANISATION = Organisation(id=1, slug="main", name="Main", time_zone="UTC")
 
@@ -59,7 +59,6 @@ class Running(Struct):
 @asynccontextmanager
 async def running(url: str) -> AsyncIterator[Running]:
     database = Database(url)
-    await migrate(database)
     ids = Ids(7)
     stream = Stream(database, Presenter(Channels()), look_every=0.5)
     writer = Writer(
@@ -113,7 +112,7 @@ class Watcher:
                 for _ in range(self._chance.randrange(1, 6)):
                     if self.position >= upto:
                         break
-                    message = await asyncio.wait_for(subscriber.queue.get(), 20)
+                    message = await asyncio.wait_for(subscriber.queue.get(), PATIENCE)
                     assert message is not None
                     self.apply(message)
             await asyncio.sleep(0)
@@ -160,7 +159,7 @@ async def test_nothing_is_told_that_was_not_committed(database_url: str) -> None
             with pytest.raises(ValueError, match="rolled back"):
                 await hub.writer.execute(fails)
             await hub.writer.carry_out(hub.message(1))
-            frame = json.loads(await asyncio.wait_for(subscriber.queue.get(), 10) or b"")
+            frame = json.loads(await asyncio.wait_for(subscriber.queue.get(), PATIENCE) or b"")
             assert (frame["from"], frame["to"]) == (0, 1)
             entry = frame["changes"][0]["entry"]
             stored = await hub.database.read(

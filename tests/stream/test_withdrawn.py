@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from hub.store import tables as t
 from tests import books
 from tests.hubs import Client, HubProcess
+from tests.patience import PATIENCE
 from tests.services import PostgresServer, RedisServer
 
 CONFIG = """
@@ -97,7 +98,7 @@ def running(
     with ExitStack() as stack:
         if kind.startswith("postgresql"):
             server: PostgresServer = request.getfixturevalue("postgres_server")
-            name = server.create_database()
+            name = server.hub_database()
             stack.callback(server.drop_database, name)
             url, folders = server.url(name), ["first", "second"]
         else:
@@ -136,7 +137,7 @@ def watching(client: Client, since: int | None = None) -> Iterator[ClientConnect
     with connect(
         address + client.path("stream") + query, additional_headers={"Cookie": cookie}
     ) as socket:
-        assert json.loads(socket.recv(timeout=20))["type"] == "hello"
+        assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "hello"
         yield socket
 
 
@@ -150,7 +151,7 @@ def until(socket: ClientConnection, text: str) -> list[str]:
     """Everything that was shown, up to a text."""
     shown: list[str] = []
     while text not in shown:
-        shown += texts(socket.recv(timeout=20))
+        shown += texts(socket.recv(timeout=PATIENCE))
     return shown
 
 
@@ -159,7 +160,7 @@ def to_the_end(socket: ClientConnection) -> list[str]:
     shown: list[str] = []
     try:
         while True:
-            shown += texts(socket.recv(timeout=20))
+            shown += texts(socket.recv(timeout=PATIENCE))
     except ConnectionClosed:
         return shown
 

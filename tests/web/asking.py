@@ -12,9 +12,28 @@ import httpx2
 from msgspec import Struct
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "webui" / "openapi.json").read_bytes())
-PUBLIC = {("post", "/api/v1/session"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics")}
-SIGNED_IN = {"/api/v1/me", "/api/v1/me/password", "/api/v1/session"}
-"""For every user, in whatever organisation."""
+PUBLIC = {
+    ("get", "/api/v1/session/ways"),
+    *(
+        ("post", f"/api/v1/{path}")
+        for path in (
+            "session",
+            "session/second",
+            "session/passkey",
+            "session/passkey/use",
+            "session/second/passkey",
+            "session/second/passkey/use",
+            "invitations/look",
+            "invitations/accept",
+            "password-resets",
+            "password-resets/look",
+            "password-resets/use",
+        )
+    ),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
+}
 
 
 class Operation(Struct, frozen=True):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from hub.edge.sessions import hash_password
+from tests.forks import cheap_passwords
 from tests.host.unruly import ENVIRON
 from tests.hubs import PASSWORD, Client, HubProcess
 
@@ -47,6 +48,7 @@ def add_members(
 ) -> None:
     """Users by email, each with a role of their own: its capabilities, and the channels it may see
     if not all."""
+    cheap_passwords()
     hashed = hash_password(PASSWORD)
     with contextlib.closing(sqlite3.connect(hub.folder / "data" / "hub.db")) as database:
         for number, (email, (slug, capabilities)) in enumerate(members.items(), 1):

@@ -1,25 +1,20 @@
-"""Whatever is sent to the API, by its own document and beyond it: the answer is never the hub's
-fault, and always one that the document knows."""
+"""Odd texts, wherever a conversation takes one: the answer is never the hub's fault, on either
+database. What the API's document tells of is in ``tests/security/test_document.py``."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.database import InMemoryExampleDatabase
-from schemathesis import GenerationMode
 
 from tests.hubs import Client, HubProcess
-from tests.web import asking
 
-EXAMPLES = 4
 ODD = st.sampled_from(["", "0", "\x00", "\ud800", "🙂" * 50, "'", '"', "%", "9" * 40, "-1", "null"])
 
 
@@ -31,7 +26,7 @@ def member(
     url = None
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        url = server.url(server.create_database())
+        url = server.url(server.hub_database())
     folder = tmp_path_factory.mktemp("any")
     with (
         HubProcess(folder, database_url=url) as hub,
@@ -41,63 +36,6 @@ def member(
         yield client
     assert '"request.failed"' not in hub.output
     assert "Exception in ASGI" not in hub.output
-
-
-def real(name: str, client: Client) -> st.SearchStrategy[str]:
-    """What a parameter of a path may be: what is there, and what cannot be."""
-    thread = client.threads()[0]
-    known = {
-        "org": "main",
-        "channel_id": "simulator",
-        "thread_id": thread["id"],
-        "entry_id": client.entries(thread["id"])[0]["id"],
-    }
-    return st.one_of(st.just(known.get(name, "1")), ODD.filter(lambda odd: odd.isascii() and odd))
-
-
-OPERATIONS = [
-    (path, method.upper())
-    for path, methods in asking.DOCUMENT["paths"].items()
-    for method in methods
-    # These end the session or count against its owner.
-    if path not in {"/api/v1/session", "/api/v1/me/password"}
-]
-
-
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_no_input_is_the_hubs_fault(member: Client, mode: GenerationMode) -> None:
-    schema = schemathesis.openapi.from_dict(asking.DOCUMENT)
-    for path, method in OPERATIONS:
-        operation = schema[path][method]
-        places = {name: real(name, member) for name in re.findall(r"\{(\w+)\}", path)}
-
-        @seed(20)
-        @settings(
-            max_examples=EXAMPLES,
-            database=InMemoryExampleDatabase(),
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=[
-                HealthCheck.filter_too_much,
-                HealthCheck.function_scoped_fixture,
-            ],
-        )
-        @given(
-            case=operation.as_strategy(generation_mode=mode), place=st.fixed_dictionaries(places)
-        )
-        def check(case: Any, place: dict[str, str]) -> None:
-            case.path_parameters = {**(case.path_parameters or {}), **place}
-            headers = {"X-CSRF-Token": member.http.headers["X-CSRF-Token"]}
-            answer = case.call(
-                base_url=str(member.http.base_url),
-                headers=headers,
-                cookies=dict(member.http.cookies),
-            )
-            assert answer.status_code < 500, answer.text
-            if answer.status_code >= 400:
-                assert answer.headers["content-type"] == ["application/problem+json"]
-
-        check()
 
 
 @settings(

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from hub.edge.keys import Keys
 from hub.flow.media import MediaLinks
 from hub.plugin import Secret
 from tests.hubs import Client, HubProcess, wait_for
@@ -165,7 +166,7 @@ def link(hub: HubProcess) -> Link:
 def _links(hub: HubProcess, key: Secret, channel_id: str) -> Link:
     with contextlib.closing(sqlite3.connect(hub.folder / "data" / "hub.db")) as database:
         (org,) = database.execute("SELECT id FROM organisations WHERE slug = 'main'").fetchone()
-    links = MediaLinks(key, hub.base_url)
+    links = MediaLinks(Keys(lambda: (key,)), hub.base_url)
     return lambda id_, seconds: links.url((org, channel_id), id_, seconds)
 
 

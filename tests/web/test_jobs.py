@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from websockets.sync.client import connect
 
 from tests.hubs import Client, HubProcess
+from tests.patience import PATIENCE
 from tests.web.asking import check_problem
 
 _ids = itertools.count(1_000_001)
@@ -60,7 +61,7 @@ def test_it_is_shown_live_to_its_owner(hub: HubProcess, ana: Client, viewer: Cli
     with connect(address, additional_headers=cookie) as socket:
         ana.post(f"jobs/{job}/cancel")
         while True:
-            message = json.loads(socket.recv(timeout=20))
+            message = json.loads(socket.recv(timeout=PATIENCE))
             if message["type"] == "job.changed" and message["job"]["state"] == "canceled":
                 break
         assert message["job"] == ana.get(f"jobs/{job}")

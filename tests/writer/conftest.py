@@ -13,7 +13,6 @@ from hub.rules import commands as c
 from hub.rules.content import Content
 from hub.store.database import Database
 from hub.store.ids import Ids
-from hub.store.migrate import migrate
 from tests import books
 from tests.record import machine
 
@@ -52,7 +51,6 @@ async def writer_on(url: str) -> AsyncIterator[Writer]:
 @pytest.fixture
 async def ready_url(database_url: str) -> str:
     """A database with the tables and an organisation."""
-    await migrate(Database(database_url))
     await books.write(database_url, machine.prepare)
     return database_url
 

@@ -40,7 +40,7 @@ class Probe:
     INFO = Info(
         name="probe",
         role="channel",
-        api="0.9",
+        api="1.0",
         settings=Settings,
         can=Capabilities(inbound=frozenset({"http"}), outbound=True, verifies="none"),
         emits=frozenset({"message"}),

@@ -9,10 +9,11 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 from msgspec import Struct
 
 from hub.plugin import (
@@ -24,8 +25,10 @@ from hub.plugin import (
     ComposeRules,
     Context,
     CredentialsInvalid,
-    Deleted,
     Delivery,
+    Draft,
+    FetchedMedia,
+    Finding,
     Health,
     HookError,
     Info,
@@ -36,6 +39,7 @@ from hub.plugin import (
     Message,
     OptOut,
     Outbound,
+    OutcomeUnknown,
     Permanent,
     Receipt,
     Reconciled,
@@ -46,11 +50,14 @@ from hub.plugin import (
     RouteRequest,
     Secret,
     Surface,
+    TemplateInfo,
     Temporary,
     Text,
+    Unsupported,
     WirePart,
     hookimpl,
 )
+from hub.plugin.types import Event
 
 
 class Settings(Struct, forbid_unknown_fields=True):
@@ -62,7 +69,7 @@ class Settings(Struct, forbid_unknown_fields=True):
 INFO = Info(
     name="unruly",
     role="channel",
-    api="0.9",
+    api="1.0",
     settings=Settings,
     can=Capabilities(
         inbound=frozenset({"http"}),
@@ -71,8 +78,32 @@ INFO = Info(
         receipts=frozenset({"queued", "sent", "delivered", "read", "failed"}),
         reconciles=True,
         media_in=True,
+        edits=True,
+        deletes=True,
+        reactions=True,
+        threading=True,
+        calls=True,
     ),
-    emits=frozenset({"message", "receipt", "channel_notice"}),
+    emits=frozenset(
+        {
+            "message",
+            "receipt",
+            "channel_notice",
+            "edited",
+            "deleted",
+            "reaction",
+            "opened",
+            "clicked",
+            "contact_changed",
+            "call_started",
+            "call_turn",
+            "call_ended",
+            "recording",
+            "transcript",
+            "voicemail",
+            "call_outcome",
+        }
+    ),
     label="Unruly",
     address_scheme="phone",
 )
@@ -179,7 +210,9 @@ class Unruly:
                 address = Address(scheme="phone", value="+15550100009")
                 return IngestResult(events=(OptOut(address=address, how="said so"),))
             case "unknown":
-                return IngestResult(events=(Deleted(external_id="1"),))
+                return IngestResult(events=(Draft(request_id="1", text="hello"),))
+            case "events":
+                return IngestResult(events=msgspec.convert(told["events"], tuple[Event, ...]))
             case "clock":
                 text = ctx.clock.now().isoformat()
                 return IngestResult(events=(self._message({**told, "text": text}),))
@@ -229,6 +262,10 @@ class Unruly:
                 return cast("Any", "ok")
             case "nameless":
                 return Accepted(external_id="")
+            case "half":
+                halfway = Permanent("policy", "the rest was refused")
+                halfway.accepted = ("u-half-1",)
+                raise halfway
             case "numbered":
                 return Accepted(external_id=cast("Any", 17))
             case "later":
@@ -249,6 +286,7 @@ class Unruly:
         if self._told("broken"):
             raise RuntimeError("broken for now")
         self._note("sent", text)
+        self._note("ids", message.id)
         return Accepted(external_id=f"u-{message.id}", status="sent")
 
     async def _swallow(self, text: str) -> None:
@@ -298,7 +336,7 @@ class Unruly:
         return Rendered(
             blocks=(Text(text=f"{item.text} (unruly)" if surface == "timeline" else item.text),),
             preview=item.text,
-            wire=(WirePart(text=item.text),),
+            wire=tuple(WirePart(text=each) for each in item.text.split(" and ")),
         )
 
 
@@ -419,10 +457,138 @@ class Migrant(Unruly):
                 return settings
 
 
+class Inspected(Unruly):
+    """Looks at its provider's settings, and finds what it is told to."""
+
+    INFO = msgspec.structs.replace(INFO, name="unruly-inspected")
+
+    @hookimpl
+    async def check(self, ctx: Context) -> tuple[Finding, ...]:
+        token = self.settings.token.reveal()
+        if self._told("check-refused"):
+            raise CredentialsInvalid(f"{token} was revoked")
+        if self._told("check-away"):
+            raise Temporary("it does not answer")
+        if self._told("check-raises"):
+            raise RuntimeError(f"no idea with {token}")
+        return (
+            Finding(about="credentials"),
+            Finding(
+                about="webhook address",
+                state="wrong",
+                detail=f"it posts to https://old.example/?token={token}",
+                advice=f"Set it to\n{ctx.public_url()}",
+            ),
+            Finding(about="sender +15550100001", state="unknown", detail="it cannot be looked at"),
+        )
+
+
 class Stuck(Unruly):
     @hookimpl
     def migrate_settings(self, settings: dict[str, Any], from_api: str) -> dict[str, Any]:
         return settings
+
+
+class Ringing(Unruly):
+    """A channel of calls. What becomes of the next ones is told by files."""
+
+    INFO = msgspec.structs.replace(INFO, name="unruly-ringing", label="Voice call", group="calls")
+
+    @hookimpl
+    async def send(self, ctx: Context, message: Outbound) -> Accepted:
+        rung = message.member_address
+        who = [message.kind, "" if rung is None else rung.value, message.address.value]
+        self._note("rung", " ".join([message.id, *who, message.own_address]))
+        if self._told("busy"):
+            raise Temporary("all lines are busy", retry_after=0.1)
+        if self._told("refused"):
+            raise Permanent("bad_address", "The number cannot be called.", provider_code="13224")
+        if self._told("revoked"):
+            raise CredentialsInvalid("the token was revoked")
+        while self._told("slow"):  # noqa: ASYNC110 — told by a file
+            await asyncio.sleep(0.01)
+        if self._told("silent"):
+            raise OutcomeUnknown("the connection was lost")
+        return Accepted(external_id=f"call-{message.id}")
+
+    @hookimpl
+    async def reconcile(self, ctx: Context, message: Outbound) -> Reconciled:
+        return Reconciled(outcome="absent" if self._told("absent") else "unknown")
+
+
+class Writing(Unruly):
+    """With all that a message may have besides its words. The provider is its folder."""
+
+    INFO = msgspec.structs.replace(
+        INFO,
+        name="unruly-writing",
+        label="Letters",
+        can=msgspec.structs.replace(
+            INFO.can,
+            subject=True,
+            copies=True,
+            templates=True,
+            reply_window=86_400.0,
+            opt_out=True,
+        ),
+        emits=INFO.emits | {"template_changed", "opt_out", "opt_in"},
+    )
+
+    @hookimpl
+    async def templates(self, ctx: Context) -> tuple[TemplateInfo, ...]:
+        self._note("listed")
+        while self._told("listing"):  # noqa: ASYNC110 — told by a file
+            await asyncio.sleep(0.01)
+        if self._told("list-away"):
+            raise Temporary("the list is away")
+        found = json.loads((self.folder / "templates.json").read_text(encoding="utf-8"))
+        return tuple(TemplateInfo(**each) for each in found)
+
+    @hookimpl
+    def compose_rules(self, ctx: Context, facts: ComposeFacts) -> ComposeRules:
+        if self._told("window"):
+            may = cast("Any", (self.folder / "window").read_text(encoding="utf-8"))
+            if may == "answers":  # to who has written
+                may = "closed" if facts.last_inbound_at is None else "free"
+            return ComposeRules(may=may, why="They wrote too long ago.")
+        until = facts.last_inbound_at and facts.last_inbound_at + timedelta(days=1)
+        return ComposeRules(until=until)
+
+    @hookimpl
+    def render(self, ctx: Context, item: Item, surface: Surface) -> Rendered:
+        text, warnings = item.text, ()
+        if item.template is not None:
+            text = item.template.template.body
+            for name, value in item.template.values.items():
+                text = text.replace(f"<{name}>", value)
+            warnings = ("Costs more",)
+        if text == "unsupported":
+            raise Unsupported("no such words")
+        return Rendered(
+            blocks=(Text(text=text),),
+            preview=text,
+            warnings=warnings,
+            wire=(WirePart(text=text, subject=item.subject),) if surface == "wire" else (),
+        )
+
+    @hookimpl
+    async def send(self, ctx: Context, message: Outbound) -> Accepted:
+        self._note("outbound", msgspec.json.encode(message).decode())
+        while self._told("slow"):  # noqa: ASYNC110 — told by a file
+            await asyncio.sleep(0.01)
+        if self._told("window-late"):
+            raise Permanent("window_closed", "The window has closed.", provider_code="470")
+        if self._told("template-gone"):
+            raise Permanent("other", "There is no such template any more.", provider_code="132001")
+        return Accepted(external_id=f"u-{message.id}", status="sent")
+
+    @hookimpl
+    async def fetch_media(self, ctx: Context, ref: MediaRef) -> FetchedMedia:
+        self._note("fetched")
+        if self._told("lost") or ref.delivery is None:
+            raise Temporary("the provider has lost it")
+        files = json.loads(ref.delivery.body)["files"]
+        return FetchedMedia(body=f"{ref.delivery.id} {files[ref.part or 0]}".encode())
 
 
 class Pages(Unruly):
@@ -431,7 +597,7 @@ class Pages(Unruly):
     INFO = Info(
         name="unruly-pages",
         role="channel",
-        api="0.9",
+        api="1.0",
         settings=Settings,
         can=Capabilities(
             inbound=frozenset({"http"}),
