@@ -73,6 +73,25 @@ class Inbox:
         """The row of a customer."""
         return self.rows.filter(has_text=shown(number))
 
+    def watch_highlights(self) -> None:
+        """Keep which rows are highlighted from now on: it is over in two seconds, which a slow
+        machine may spend on something else."""
+        self.page.evaluate(
+            """() => {
+              window.highlights = [];
+              document.addEventListener("animationstart", ({ animationName, target }) =>
+                highlights.push(`${animationName} ${target.closest("[role=listitem]")?.innerText}`),
+              );
+            }"""
+        )
+
+    def highlighted(self, number: str, how: str) -> None:
+        """The row of a customer has been highlighted since they are watched."""
+        self.page.wait_for_function(
+            "([who, how]) => highlights.some((each) => each.includes(who) && each.includes(how))",
+            arg=[shown(number), how],
+        )
+
     def open(self, number: str) -> Self:
         """Open a customer's conversation with the pointer."""
         self.row(number).click()

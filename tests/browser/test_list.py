@@ -23,23 +23,23 @@ def test_a_text_moves_its_row_to_the_top_of_every_tab_and_it_flashes(
         tab.at_top(other)
         expect(tab.row(number)).to_have_attribute("aria-posinset", "2")
         expect(tab.row(number).get_by_role("link")).to_have_css("animation-name", "none")
+        tab.watch_highlights()
 
     ana.text(number, "the second", channel="front")
     for tab in (inbox, second):
         tab.at_top(number)
         expect(tab.row(number)).to_contain_text("the second")
-        flashing = re.compile("^.*flash-(odd|even)$")
-        expect(tab.row(number).get_by_role("link")).to_have_css("animation-name", flashing)
+        tab.highlighted(number, "flash")
         assert tab.never_reloaded
 
 
 @pytest.mark.feature("LIST-04")
 def test_a_new_conversation_flashes_as_it_arrives(inbox: Inbox, ana: Client, number: str) -> None:
     expect(inbox.rows.or_(inbox.page.get_by_text("No conversations yet."))).not_to_have_count(0)
+    inbox.watch_highlights()
     ana.text(number, "out of the blue", channel="front")
     inbox.at_top(number)
-    link = inbox.row(number).get_by_role("link")
-    expect(link).to_have_css("animation-name", re.compile("flash"))
+    inbox.highlighted(number, "flash")
 
 
 @pytest.mark.feature("SHELL-02", "RT-01")
