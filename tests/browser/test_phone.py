@@ -35,7 +35,12 @@ def bar_of(page: Page) -> Locator:
 def box(of: Locator) -> dict[str, float]:
     found = of.bounding_box()
     assert found is not None
-    return {**found, "bottom": found["y"] + found["height"]}
+    return {
+        "y": found["y"],
+        "width": found["width"],
+        "height": found["height"],
+        "bottom": found["y"] + found["height"],
+    }
 
 
 @pytest.mark.feature("SHELL-01", "SHELL-02", "SHELL-05")
