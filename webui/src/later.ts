@@ -16,5 +16,6 @@ export const later = {
   lightbox: () => import("./inbox/Lightbox.svelte"),
   mentions: () => import("./inbox/Mentions.svelte"),
   helps: () => import("./shell/helps"),
+  phoneDialog: () => import("./account/PhoneDialog.svelte"),
   alerting: () => import("./alerting"),
 };

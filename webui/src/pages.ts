@@ -1,7 +1,6 @@
-/** Pages and dialogs that few people open: each is fetched when somebody goes there. */
+/** Pages that few people open, and steps of signing in: each is fetched when somebody goes there. */
 export const pages = {
   newPassword: () => import("./account/NewPassword.svelte"),
-  phoneDialog: () => import("./account/PhoneDialog.svelte"),
   approvals: () => import("./approvals/ApprovalsPage.svelte"),
   deliveries: () => import("./settings/DeliveriesPage.svelte"),
   settings: () => import("./settings/SettingsPage.svelte"),

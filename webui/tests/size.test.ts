@@ -24,7 +24,7 @@ const kilobytes = (files: Iterable<string>) =>
 
 /** Pages that few people open, each fetched when somebody goes there. */
 const pages = Object.keys(manifest).filter((key) =>
-  /^src\/((approvals|settings)\/|account\/(\w+Page|SecondStep|PasskeyButton|NewPassword|PhoneDialog)\.svelte$)/.test(
+  /^src\/((approvals|settings)\/|account\/(\w+Page|SecondStep|PasskeyButton|NewPassword)\.svelte$)/.test(
     key,
   ),
 );
