@@ -256,8 +256,10 @@ export const en = {
     nothing: "No reply is possible here. Notes still are.",
     counter: (encoding: string, left: number, segments: number) =>
       `${encoding} · ${String(left)} left · ${counted(segments, "segment", "segments")}`,
-    wide: (characters: string, room: number) =>
-      `“${characters}” makes this ${String(room)} a segment.`,
+    /** After the characters, each in a box of its own; this stands in the box of what is not seen. */
+    wide: (characters: number, room: number) =>
+      `${characters === 1 ? "makes" : "make"} this ${String(room)} a segment.`,
+    space: "no-break space",
     narrow: "Replace",
     tooLong: (over: number) => `${counted(over, "character", "characters")} too long`,
     attach: "Attach files",
