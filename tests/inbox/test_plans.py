@@ -4,7 +4,7 @@ walking a table."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from hub.store import (
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
-from hub.store.migrate import migrate
 from hub.store.scope import Scope
+from tests.hubs import lay_database
 from tests.writer.conftest import message
 
 EVERYBODY = Scope(1)
@@ -91,10 +91,10 @@ INDEXES = {
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> Any:
-    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-    await migrate(database)
-    engine = database.sync_engine()
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    path = tmp_path / "hub.db"
+    lay_database(path)
+    engine = Database(f"sqlite:///{path}").sync_engine()
     yield engine
     engine.dispose()
 
@@ -237,9 +237,10 @@ def test_a_limited_roles_list_has_the_same_indexes(
     assert [step for step in walks(steps) if step != "SCAN every"] == []
 
 
-async def test_a_limited_roles_list_has_the_same_indexes_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    await migrate(database)
+async def test_a_limited_roles_list_has_the_same_indexes_on_postgresql(
+    migrated_postgres_url: str,
+) -> None:
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
@@ -297,9 +298,8 @@ GENERIC = "SET plan_cache_mode = force_generic_plan"
 """As for a statement that is asked often."""
 
 
-async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    await migrate(database)
+async def test_each_filter_has_its_index_on_postgresql(migrated_postgres_url: str) -> None:
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
@@ -320,11 +320,12 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
     assert seen == INDEXES
 
 
-async def test_the_writer_goes_by_whole_keys_before_anything_is_counted(postgres_url: str) -> None:
+async def test_the_writer_goes_by_whole_keys_before_anything_is_counted(
+    migrated_postgres_url: str,
+) -> None:
     """Without statistics PostgreSQL takes an organisation for as small as a row, and would walk
     along all that it has."""
-    database = Database(postgres_url)
-    await migrate(database)
+    database = Database(migrated_postgres_url)
     engine = database.writing_engine()
     async with engine.connect() as connection:
         steps = await connection.run_sync(
