@@ -93,7 +93,7 @@ def test_an_address_that_no_provider_reaches(tmp_path: Path, url: str, said: str
 
 
 def test_a_pretended_channel_needs_no_address(tmp_path: Path) -> None:
-    done = hub(tmp_path, "check", "--providers")
+    done = hub(tmp_path, "check", "--providers", anew=True)
     assert done.returncode == 0
     assert "public address" not in done.stdout
     assert list(tmp_path.iterdir()) == [], "who only asks leaves nothing behind"
