@@ -38,8 +38,8 @@ DIRECT = 400
 """Conversations that are put in order by reading them, rather than by blocks."""
 UNREAD, NEEDS = "unread", "needs"
 _PAGE = 10_000
-_LONGEST = 64
-"""Blocks of the longest length there are, from 1970 on."""
+_END = 1 << 42
+"""Nothing happens later, in the year 2109."""
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0", sa.Integer)
 
 _own = t.thread_sets.c
@@ -353,7 +353,7 @@ class Sets:
             return
         level -= 1
         first = block << STEP
-        last = first + (_LONGEST if level == LEVELS - 1 else 1 << STEP)
+        last = _longest() if level == LEVELS - 1 else first + (1 << STEP)
         if after is not None:
             last = min(last, (after[0] // inbox_counts.HOUR >> STEP * level) + 1)
         blocks = {f"sorted {level} {one}": one for one in range(first, last)}
@@ -365,8 +365,13 @@ class Sets:
 def _hours(since: int | None, until: int | None) -> range:
     """Those that lie in a range from beginning to end."""
     hour = inbox_counts.HOUR
-    end = _LONGEST << STEP * (LEVELS - 1) if until is None else until // hour
+    end = _longest() << STEP * (LEVELS - 1) if until is None else until // hour
     return range(-(-(since or 0) // hour), end)
+
+
+def _longest() -> int:
+    """How many blocks of the longest length there are."""
+    return (_END // inbox_counts.HOUR >> STEP * (LEVELS - 1)) + 1
 
 
 def active(since: int | None, until: int | None) -> list[str]:
