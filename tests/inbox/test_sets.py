@@ -15,6 +15,7 @@ from hub.store import inbox_sets
 from hub.store import tables as t
 from hub.store.inbox_counts import HOUR
 from hub.store.inbox_sets import Sets
+from tests import books
 from tests.record import machine
 from tests.record.test_batches import Workbench, workbench
 
@@ -89,6 +90,28 @@ def test_any_range_has_what_happened_in_it_in_the_lists_order(
         workbench.run(work)
 
     check()
+
+
+@pytest.mark.feature("FILT-03", "FILT-06")
+def test_what_moves_away_leaves_no_trace(workbench: Workbench) -> None:
+    """A call that was moved to another conversation is not what the first one has."""
+    call = {"kind": "call", "org": 1, "phone": machine.PHONES[0], "withheld": False, "at": 0}
+    call |= {"direction": "in", "name": None}
+    history = [
+        {**call, "channel": "sms", "external": 0},
+        {**call, "channel": "chat", "external": 1},
+        {"kind": "move", "pick": 0, "to": None, "at": 0},
+    ]
+
+    def work(connection: Connection) -> None:
+        machine.prepare(connection)
+        machine.one_at_a_time(connection, history)
+        used = [Sets(connection, 1).any_of([f"channel {one}"]) for one in ("sms", "chat")]
+        assert [len(one) for one in used] == [1, 1]
+        assert used[0].isdisjoint(used[1]), "one call was moved, from the other"
+        books.check_sets(connection)
+
+    workbench.run(work)
 
 
 def _within(id_: int, since: int | None, until: int | None) -> bool:
