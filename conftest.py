@@ -110,19 +110,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class ToldAtOnce:
-    """Prints a line for each failure as it happens; the whole of it comes at the end."""
+    """Prints a line for each failure as it happens; the whole of it comes at the end, but for those
+    after which the test is run once more."""
 
     def __init__(self, reporter: pytest.TerminalReporter) -> None:
         self._reporter = reporter
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called where all the workers' reports arrive."""
-        if not report.failed:
+        kind = {"failed": "FAILED", "rerun": "RUN AGAIN"}.get(report.outcome)
+        if kind is None:
             return
         told = getattr(report.longrepr, "reprcrash", None) or report.longreprtext
         self._reporter.ensure_newline()
         self._reporter.write_line(
-            f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s): {str(told)[:300]}"
+            f"{kind} {report.nodeid} ({report.when}, {report.duration:.0f} s): {str(told)[:300]}"
         )
 
 

@@ -1,17 +1,19 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
+import { chunks } from "./build/chunks.ts";
+import { constantFlags } from "./build/constant-flags.ts";
 import { headScript } from "./build/head-script.ts";
 
 const hub = process.env["HUB_URL"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [svelte(), headScript("src/theme-boot.js")],
+  plugins: [constantFlags(), svelte(), headScript("src/theme-boot.js")],
   build: {
     target: ["chrome120", "firefox121", "safari17.2"],
     manifest: true,
     modulePreload: { polyfill: false },
-    assetsInlineLimit: 0,
+    rolldownOptions: { output: { codeSplitting: { groups: chunks } } },
   },
   server: {
     proxy: Object.fromEntries(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from hub.app.errors import StartupError
 from hub.app.hub import Hub
 from hub.app.logs import set_up_logs
-from hub.app.setup import insert_member, insert_user, new_password
+from hub.app.setup import enrol, insert_user, new_password
 from hub.config import HubConfig
 from hub.edge.sessions import hash_password, token_hash
 from hub.edge.tokens import new_token
@@ -26,7 +26,7 @@ from hub.flow.aside import ApplyFailed, Unknown
 from hub.flow.audited import tell
 from hub.flow.host import InstalledPlugin, check_channel, find, installed, now_ms
 from hub.flow.notices import reaches_phones
-from hub.flow.people import Asker, Place
+from hub.flow.people import Asker
 from hub.flow.replay import Replayed
 from hub.rules.rights import OPERATOR, SUPER_USER
 from hub.rules.sign_in import check_password
@@ -92,11 +92,7 @@ def add_user(
             raise StartupError(f"{email} is a member of {organisation} already")
         if role == SUPER_USER:
             raise StartupError("a Super User is one everywhere: use --super-user")
-        id_ = insert_member(connection, hub.ids, user_id, place.id, role)
-        after = {"email": email.lower(), "role": role}
-        Place(connection, place, hub.ids).audit(
-            OPERATOR, "member.added", ("member", id_), None, after
-        )
+        enrol(connection, hub.ids, place, user_id, email, role, OPERATOR)
 
     run_on(config, lambda hub: hub.writer.execute(lambda connection: add(connection, hub)))
     return made

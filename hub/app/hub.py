@@ -17,6 +17,7 @@ from litestar.types import ASGIApp
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from hub.app.configured import tell_configured
 from hub.app.errors import StartupError
 from hub.app.logs import withhold
 from hub.app.ring import secret_keys
@@ -418,7 +419,25 @@ class Hub:
             first = failed[0]
             raise StartupError(f'{first.role} "{first.id}": {"; ".join(first.problems)}')
         self._warn_of_pretence()
+        loaded = {
+            (one.organisation, one.id): one for one in (*failed, *self.assistants, *self.channels)
+        }
+        await self.audit_configuration(self.config, loaded)
         await asyncio.gather(*(one.startup() for one in (*self.assistants, *self.channels)))
+
+    async def audit_configuration(
+        self, config: HubConfig, loaded: Mapping[tuple[str, str], Channel | FailedChannel]
+    ) -> None:
+        """What ``config`` switches on is audited as far as it is news, before it is in effect.
+        ``loaded``: by the organisation's slug and the id."""
+        enabled = [one for one in (*config.assistants, *config.channels) if one.enabled]
+
+        def write(connection: Connection) -> None:
+            for slug, id_ in self.organisations.items():
+                of_it = [(one, loaded[slug, one.id]) for one in enabled if one.organisation == slug]
+                tell_configured(connection, self.ids, self.keys, id_, of_it)
+
+        await self.writer.execute(write)
 
     def name_assistants(self) -> None:
         """Which channel asks which assistant is as the configuration says."""

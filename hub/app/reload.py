@@ -84,9 +84,10 @@ class Reloader:
             if not _same(one, before.get(slot)) or not _well(hub, slot)
         }
         made = {slot: hub.load(one) for slot, one in changed.items()}
+        loaded = {slot: made.get(slot) or _present(hub, slot) for slot in wanted}
         put = {
             role: [
-                (hub.organisations[slot[0]], made.get(slot) or _present(hub, slot))
+                (hub.organisations[slot[0]], loaded[slot])
                 for slot, one in wanted.items()
                 if role_of(one) == role
             ]
@@ -98,6 +99,7 @@ class Reloader:
         if mistakes := Texter.mistakes(senders, candidates):
             return _refused(mistakes)
         await hub.writer.execute(lambda c: ensure_organisations(c, hub.ids, config))
+        await hub.audit_configuration(config, loaded)
         await asyncio.gather(*(one.startup() for one in made.values() if isinstance(one, Channel)))
         hub.put_in_place(put["channel"], put["assistant"])
         hub.texter.use(senders)

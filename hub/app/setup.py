@@ -14,14 +14,15 @@ from sqlalchemy import Connection
 from hub.app.errors import StartupError
 from hub.config import HubConfig
 from hub.edge.sessions import hash_password
+from hub.flow.audited import tell
 from hub.flow.host import now_ms
-from hub.flow.people import People
-from hub.rules.rights import READY_ROLES, SUPER_USER, SYSTEM
+from hub.flow.people import People, Place
+from hub.rules.rights import OPERATOR, READY_ROLES, SUPER_USER, SYSTEM, Actor
 from hub.rules.sign_in import check_password
 from hub.rules.states import Refusal
 from hub.store import tables as t
 from hub.store.ids import Ids
-from hub.store.people import organisations
+from hub.store.people import Organisation, organisations
 from hub.store.roles import add_member
 
 DEFAULT_ADMIN = "admin@localhost"
@@ -51,26 +52,33 @@ def take_node(connection: Connection) -> int:
 
 def ensure_organisations(connection: Connection, ids: Ids, config: HubConfig) -> dict[str, int]:
     """The ids of the configured organisations by slug; those that are new are made, with the
-    ready-made roles. Names and time zones follow the configuration."""
-    known = {
-        row.slug: row.id
-        for row in connection.execute(sa.select(t.organisations.c.slug, t.organisations.c.id))
-    }
+    ready-made roles. Names and time zones follow the configuration, which is audited."""
+    known = {one.slug: one for one in organisations(connection)}
     now = now_ms()
     found: dict[str, int] = {}
     for organisation in config.organisations:
-        id_ = known.get(organisation.slug)
+        there = known.get(organisation.slug)
+        id_ = ids.new() if there is None else there.id
         values = {"name": organisation.name, "time_zone": organisation.time_zone}
-        if id_ is None:
-            id_ = ids.new()
+        if there is None:
             row = {"id": id_, "slug": organisation.slug, "created_at": now, **values}
             connection.execute(sa.insert(t.organisations), [row])
             connection.execute(
                 sa.insert(t.roles), [_ready_role(ids, id_, name, now) for name in READY_ROLES]
             )
-        else:
+        elif (before := {"name": there.name, "time_zone": there.time_zone}) != values:
             connection.execute(
                 sa.update(t.organisations).where(t.organisations.c.id == id_).values(**values)
+            )
+            tell(
+                connection,
+                ids,
+                id_,
+                OPERATOR,
+                "organisation.changed",
+                ("organisation", str(id_)),
+                before=before,
+                after=values,
             )
         found[organisation.slug] = id_
     return found
@@ -117,8 +125,9 @@ def ensure_admin(
             raise StartupError(f"HUB_ADMIN_PASSWORD: {refusal.detail}") from None
     password = given or new_password()
     user_id = insert_user(connection, ids, email, "Admin", password, one_time=given is None)
-    for organisation_id in slugs.values():
-        insert_member(connection, ids, user_id, organisation_id, "Admin")
+    for organisation in organisations(connection):
+        if organisation.slug in slugs:
+            enrol(connection, ids, organisation, user_id, email, "Admin", SYSTEM)
     return FirstAdmin(email, None if given else password)
 
 
@@ -156,6 +165,21 @@ def insert_member(
     id_ = ids.new()
     add_member(connection, id_, organisation_id, user_id, role_id, now_ms())
     return id_
+
+
+def enrol(
+    connection: Connection,
+    ids: Ids,
+    organisation: Organisation,
+    user_id: int,
+    email: str,
+    role: str,
+    actor: Actor,
+) -> None:
+    """The same, audited."""
+    id_ = insert_member(connection, ids, user_id, organisation.id, role)
+    after = {"email": email.lower(), "role": role}
+    Place(connection, organisation, ids).audit(actor, "member.added", ("member", id_), None, after)
 
 
 def new_password() -> str:

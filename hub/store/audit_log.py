@@ -60,6 +60,7 @@ _ACTIONS = sa.text(
     "AND audit.action > named.action) FROM named WHERE named.action IS NOT NULL) "
     "SELECT action FROM named WHERE action IS NOT NULL"
 )
+_OF_ACTIONS = sa.select(t.audit).where(*_org, among(_own.action, "actions")).order_by(_own.seq)
 _MEMBERS = (
     sa.select(t.members.c.id, t.users.c.name)
     .join(t.users, t.users.c.id == t.members.c.user_id)
@@ -90,6 +91,12 @@ _ENTRIES = sa.select(t.entries.c.id, t.entries.c.thread_id).where(
 def actions(connection: Connection, organisation_id: int) -> list[str]:
     """Every action that there is a line of, however many lines."""
     return list(connection.scalars(_ACTIONS, {"org": organisation_id}))
+
+
+def lines_of(connection: Connection, organisation_id: int, actions: Sequence[str]) -> Sequence[Row]:
+    """Every line of some actions, which are rare ones, in the order in which they were added."""
+    values = {"org": organisation_id, "actions": actions}
+    return connection.execute(_OF_ACTIONS, values).all()
 
 
 def page(

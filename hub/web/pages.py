@@ -98,7 +98,17 @@ async def asset(request: Web, name: FromPath[str]) -> Response[bytes]:
 
 
 @route(
-    ["/favicon.svg", "/favicon.ico", "/icon.svg", "/robots.txt", "/worker.js"],
+    [
+        "/favicon.svg",
+        "/favicon.ico",
+        "/icon.svg",
+        "/icon-192.png",
+        "/icon-512.png",
+        "/icon-maskable-192.png",
+        "/icon-maskable-512.png",
+        "/robots.txt",
+        "/worker.js",
+    ],
     http_method=_READING,
     opt=right(PUBLIC),
     include_in_schema=False,

@@ -10,14 +10,24 @@ import sqlalchemy as sa
 from hub.store import tables as t
 from tests.assignment.conftest import available
 from tests.assignment.test_automatic import assignee, switch_on, text
+from tests.audit.test_every_change import called
 from tests.mailboxes import Taker
 from tests.people.conftest import House, mailing_house
 from tests.people.signing_in import mailed_to
 
+CALLS = """\
+[[channels]]
+id = "calls"
+organisation = "main"
+plugin = "simulator-calls"
+[channels.settings]
+numbers = ["+12025550900"]
+"""
+
 
 @pytest.fixture(scope="module")
 def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Taker]]:
-    with mailing_house(tmp_path_factory.mktemp("mailing")) as made:
+    with mailing_house(tmp_path_factory.mktemp("mailing"), CALLS) as made:
         yield made
 
 
@@ -95,3 +105,27 @@ def test_who_does_not_see_the_conversation_is_mailed_nothing(
     house.ana.patch(path, {"assignee_id": None})
     house.ana.patch(path, {"assignee_id": one.member_id})
     assert len(queued(house)) == before + 1, "they see what comes at that number"
+
+
+@pytest.mark.feature("ALRT-04", "PERM-03")
+def test_the_mail_names_the_customer_by_an_address_that_its_reader_sees(
+    mailing: tuple[House, Taker], phones: Iterator[str]
+) -> None:
+    """Somebody texted from one number and called from another; a role for either sees one."""
+    house, taker = mailing
+    texted, rang = next(phones), next(phones)
+    thread = text(house, texted)
+    contact = {"contact_id": thread["contact"]["id"]}
+    house.ana.post(f"entries/{called(house.ana, rang)}/reassign", contact)
+    for channel, own, foreign in (("front", texted, rang), ("calls", rang, texted)):
+        one = house.add()
+        one.client.patch("membership", {"assignment_mail": True})
+        made = house.ana.post("roles", {"name": f"Only {channel} {one.member_id}",
+                                        "capabilities": ["messages.view", "messages.send"],
+                                        "channels": [channel]})  # fmt: skip
+        house.ana.patch(f"members/{one.member_id}", {"role_id": made["id"]})
+        house.ana.patch(f"threads/{thread['id']}", {"assignee_id": one.member_id})
+        said = mailed_to(taker, one.email)
+        assert own in said
+        assert foreign not in said
+        assert foreign[2:] not in "".join(filter(str.isdigit, said))

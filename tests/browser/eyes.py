@@ -52,6 +52,7 @@ _LOOK = r"""() => {
       badge: number(link.querySelector(".badge")?.textContent),
     };
   }).sort((a, b) => a.place - b.place);
+  const main = document.querySelector("nav[aria-label=Main]");
   const log = document.querySelector("[role=log]");
   const entries = [...(log?.querySelectorAll("[data-key]") ?? [])].flatMap((one) => {
     if (one.classList.contains("events")) {
@@ -81,7 +82,7 @@ _LOOK = r"""() => {
       document.querySelectorAll("[role=tablist][aria-label=Status] [role=tab]"), ".count",
     ),
     filters: named(document.querySelectorAll("[role=group][aria-label=Filters] button"), "b"),
-    badge: titled(document.querySelector("header nav a[href^='/messages'] .badge")),
+    badge: main && titled(main.querySelector("a[href^='/messages'] .badge")),
     logged: log !== null,
     entries,
     earlier: has(["Load earlier messages", "Loading earlier messages"], "[role=log]"),
@@ -237,7 +238,8 @@ class Sight:
         look: dict[str, Any] = page.evaluate(_LOOK)
         found = [f"says {trouble!r}" for trouble in look["troubles"]]
         found += ["is reconnecting"] if look["reconnecting"] else []
-        found += _compare("badge", look["badge"], sum(row.unread > 0 for row in self._rows))
+        if look["badge"] is not None:  # a phone with a conversation open has no bar
+            found += _compare("badge", look["badge"], sum(row.unread > 0 for row in self._rows))
         if look["listed"]:
             found += self._in_list(look)
         if look["logged"] and look["conversation"] is not None:

@@ -80,7 +80,7 @@ def test_a_contact_is_opted_out_and_in_on_a_desk(inbox: Inbox, ana: Client, numb
     written(ana, number)
     inbox.open(number)
     opts_out_and_in(inbox.page, inbox.details, ana, number)
-    expect(inbox.log).to_contain_text("opted out")
+    expect(inbox.log).to_contain_text(f"{shown(number)} opted out")
 
 
 @pytest.mark.feature("CONT-03")

@@ -139,8 +139,8 @@ def house(
 
 
 @contextmanager
-def mailing_house(folder: Path) -> Iterator[tuple[House, Taker]]:
-    """The same with a mail server, on SQLite, and what it takes."""
+def mailing_house(folder: Path, more: str = "") -> Iterator[tuple[House, Taker]]:
+    """The same with a mail server, on SQLite, and what it takes; ``more``: of its configuration."""
     taker = Taker()
     notices = f"""
 [notices]
@@ -150,7 +150,7 @@ tls = "none"
 from = "Hub <hub@example.com>"
 """
     try:
-        with HubProcess(folder, config=CONFIG + notices) as hub:
+        with HubProcess(folder, config=CONFIG + more + notices) as hub:
             house = House(hub, f"sqlite:///{folder / 'data' / 'hub.db'}", hub.client(), [])
             yield house, taker
             for client in house.clients:

@@ -208,6 +208,10 @@ PAGES = (
     "/favicon.svg",
     "/favicon.ico",
     "/icon.svg",
+    "/icon-192.png",
+    "/icon-512.png",
+    "/icon-maskable-192.png",
+    "/icon-maskable-512.png",
     "/robots.txt",
     "/worker.js",
 )

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec import Struct
 
+from tests.host.unruly import ENVIRON
 from tests.hubs import Client, HubProcess, wait_for
 from tests.people.conftest import CONFIG, House, Person
 from tests.standins.push import Browser, PushService, push_service
 
+ODD = """
+[[channels]]
+id = "odd"
+organisation = "main"
+plugin = "unruly"
+[channels.settings]
+token = {{ env = "UNRULY_TOKEN" }}
+folder = "{folder}"
+"""
+"""A channel that is well while there is a file of that name in its folder."""
 _numbers = itertools.count(1)
 
 
@@ -20,6 +32,8 @@ class Pushed(Struct):
 
     house: House
     service: PushService
+    odd: Path
+    """The folder of the channel `odd`."""
 
     def told(self, client: Client, browser: Browser | None = None) -> Browser:
         """A browser in which somebody is told from now on."""
@@ -54,18 +68,20 @@ def pushed(
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
         url = server.url(server.hub_database())
+    odd = tmp_path_factory.mktemp("odd")
+    (odd / "well").touch()
     with (
         push_service() as service,
         HubProcess(
             folder,
-            config=CONFIG,
+            config=CONFIG + ODD.format(folder=odd),
             database_url=url,
-            environ={"HUB_HTTP_ROUTES": service.route},
+            environ={**ENVIRON, "HUB_HTTP_ROUTES": service.route},
         ) as hub,
     ):
         kept = url or f"sqlite:///{folder / 'data' / 'hub.db'}"
         house = House(hub, kept, hub.client(), [])
-        yield Pushed(house, service)
+        yield Pushed(house, service, odd)
         for client in house.clients:
             client.close()
     assert "Traceback" not in hub.output

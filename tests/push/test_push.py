@@ -196,6 +196,39 @@ def test_of_one_conversation_there_is_one_push_at_a_time(pushed: Pushed, numbers
     assert (later.state, later.due_at - later.tried_at) == ("waiting", APART)
 
 
+@pytest.mark.feature("ALRT-03", "PERM-03")
+def test_who_manages_channels_is_told_of_one_in_trouble(pushed: Pushed, numbers: Numbers) -> None:
+    ana = pushed.house.ana
+    wanted = {"name": "Keepers", "capabilities": ["messages.view", "channels.manage"]}
+    ana.post("roles", wanted)
+    ana.post("roles", {**wanted, "name": "Keepers of the front", "channels": ["front"]})
+    _, told = pushed.person("Keepers")
+    talkative, words = pushed.person("Keepers")
+    talkative.client.patch("membership", {"alerts": {"text": True}})
+    off, silent = pushed.person("Keepers")
+    off.client.patch("membership", {"alerts": {"off": ["channel"]}})
+    deaf = [pushed.person("Keepers of the front")[1], pushed.person("User SMS")[1], silent]
+
+    (pushed.odd / "well").unlink()
+    assert ana.post("channels/odd/check")["state"] == "needs_attention"
+    note = {
+        "tag": "channel:odd",
+        "title": "Unruly needs attention",
+        "body": "",
+        "path": "/settings/channels/odd",
+        "organisation": "main",
+    }
+    assert pushed.service.wait(told) == [note]
+    assert pushed.service.wait(words) == [{**note, "body": "*** expires"}]
+    # Had the others been told of it, they would have been before they are told of what comes later.
+    pushed.text(numbers[0], "Hello")
+    for browser in deaf:
+        (only,) = pushed.service.wait(browser)
+        assert only["title"].startswith("New message")
+    (pushed.odd / "well").touch()
+    assert ana.post("channels/odd/check")["state"] == "ok"
+
+
 @pytest.mark.feature("ALRT-03")
 def test_a_hub_that_starts_anew_tells_what_is_fresh_and_nothing_twice(
     pushed: Pushed, numbers: Numbers

@@ -23,7 +23,12 @@ async function show({ title, tag, body, path, organisation }) {
   const seen = (await tabs()).filter((tab) => tab.visibilityState === "visible");
   const told = await Promise.all(seen.map((tab) => tells(tab, organisation)));
   if (told.includes(true)) return;
-  await self.registration.showNotification(title, { tag, body, data: { path } });
+  await self.registration.showNotification(title, {
+    tag,
+    body,
+    icon: "/icon-192.png",
+    data: { path },
+  });
 }
 
 self.addEventListener("push", (event) => {

@@ -146,7 +146,7 @@ def _object(row: Row, before: Any, after: Any, names: Names) -> AuditObject:
     return AuditObject(
         kind=row.object_kind,
         id=row.object_id,
-        name=name or _called(after) or _called(before),
+        name=name or _called(after) or _called(before) or _known_by_id(row),
         thread_id=None if thread_id is None else str(thread_id),
     )
 
@@ -158,6 +158,11 @@ def _called(said: Any) -> str | None:
     known = cast("dict[str, Any]", said)
     name = known.get("name") or known.get("email")
     return name if isinstance(name, str) else None
+
+
+def _known_by_id(row: Row) -> str | None:
+    """What the configuration names has an id that people chose."""
+    return row.object_id if row.object_kind in {"assistant", "channel"} else None
 
 
 def _member(id_: Any, names: Names) -> Any:

@@ -111,7 +111,7 @@ class Presenter:
             subject=content.subject,
             blocks=self._blocks(organisation.id, row, content, files),
             attachments=[attachment(organisation.slug, file) for file in files],
-            event=content.event,
+            event=_event(content.event),
             status=cast("shapes.EntryStatus | None", row.status),
             status_reason=row.status_reason,
             status_at=None if row.status_at is None else when(row.status_at),
@@ -412,6 +412,14 @@ def _times(times: Times | None) -> shapes.TimesOut | None:
 
 def _shown(scheme: str | None, value: str | None) -> str | None:
     return None if not value else shown(scheme or "", value)
+
+
+def _event(event: dict[str, Any] | None) -> dict[str, Any] | None:
+    """As it was stored, but for whose consent it tells of: that address as people read it."""
+    if event is None or event.get("type") not in {"opted_in", "opted_out"}:
+        return event
+    value = str(event["address"])
+    return {**event, "address": shown("phone" if value.startswith("+") else "", value)}
 
 
 def quoted_blocks(below: str | None) -> list[shapes.Block]:

@@ -15,6 +15,17 @@ const wayNames: Record<Way, string> = {
 };
 
 export const en = {
+  newPassword: {
+    text: "The password you signed in with works once. Choose your own to go on.",
+    current: "Password you signed in with",
+    wanted: "New password",
+    hint: "At least 10 characters. A few words in a row are easy to remember and hard to guess.",
+    submit: "Save and continue",
+    working: "Saving",
+    needCurrent: "Enter the password you signed in with.",
+    tooShort: "The new password needs at least 10 characters.",
+    same: "The new password is the one you have. Choose another.",
+  },
   secondStep: {
     text: "Enter the code that your authenticator app shows, or one of your recovery codes.",
     recovery: "Enter one of your recovery codes.",

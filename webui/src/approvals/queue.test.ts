@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 
-import type { Http } from "../core/http";
 import { Refused } from "../core/problem";
 import type { Approval, Problem } from "../core/wire";
 import { entry, minutesAgo, row } from "../../tests/world";
+import type { Asked } from "./api";
 import { changesOf } from "./changes";
 import { Queue } from "./queue";
 
@@ -36,7 +36,7 @@ function made(items: Approval[], next: string | null = null) {
     approve: vi.fn((_: string, id: string) => Promise.resolve(waits(id, { state: "approved" }))),
     reject: vi.fn(),
   };
-  return { http, queue: new Queue("main", http as unknown as Http) };
+  return { http, queue: new Queue("main", http as unknown as Asked) };
 }
 
 const ids = (queue: Queue) => queue.waiting.get().items.map((item) => item.id);

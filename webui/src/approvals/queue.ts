@@ -1,7 +1,7 @@
 import { Cell } from "../core/cell";
-import type { Http } from "../core/http";
 import { reasonOf, Refused } from "../core/problem";
 import type { Approval, Decision } from "../core/wire";
+import type { Asked } from "./api";
 
 export interface Waiting {
   readonly phase: "loading" | "ready" | "failed";
@@ -41,7 +41,7 @@ export class Queue {
 
   constructor(
     private readonly org: string,
-    private readonly http: Http,
+    private readonly http: Asked,
   ) {}
 
   /** Reads the queue anew; what is shown stays until then. */

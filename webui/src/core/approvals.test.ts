@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { me, organisation, TestServer, world } from "../../tests/world";
+import { me, organisation, TestServer } from "../../tests/world";
 import { Http } from "./http";
 import { formatPlace, parsePlace } from "./place";
 import { seesAlike, sendsHow } from "./rights";
@@ -21,24 +21,6 @@ describe("the address of the approval queue", () => {
   it.each(["/approvals", "/approvals?approval=17"])("%s", (address) => {
     const url = new URL(address, "http://hub.test");
     expect(formatPlace(parsePlace(url.pathname, url.search))).toBe(address);
-  });
-});
-
-describe("what is asked of the approval queue", () => {
-  it("pages, one message, and decisions", async () => {
-    const { http, server } = world();
-    server
-      .on("GET /approvals", { body: { items: [], next_cursor: null } })
-      .on("GET /approvals/1", { body: { id: "1" } })
-      .on("POST /approvals/1/approve", { body: { id: "1", state: "approved" } })
-      .on("POST /approvals/1/reject", { body: { id: "1", state: "rejected" } });
-    expect((await http.approvals("main", null)).data.items).toEqual([]);
-    await http.approvals("main", "further");
-    expect((await http.approval("main", "1")).id).toBe("1");
-    expect((await http.approve("main", "1", { text: "Hi" })).state).toBe("approved");
-    expect((await http.reject("main", "1", "No")).state).toBe("rejected");
-    expect(server.last("POST /approvals/1/approve")?.body).toEqual({ text: "Hi" });
-    expect(server.last("POST /approvals/1/reject")?.body).toEqual({ reason: "No" });
   });
 });
 

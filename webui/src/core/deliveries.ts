@@ -101,7 +101,7 @@ export class Deliveries {
     const before = cursor === null ? [] : this.list.get().items;
     this.list.update((list) => ({ ...list, phase: "loading", why: null }));
     try {
-      const page = await this.http.deliveries(this.org, this.#channel, this.#state, cursor);
+      const page = await deliveries(this.http, this.org, this.#channel, this.#state, cursor);
       if (asked !== this.#asked) return;
       const items = [...before, ...page.items];
       this.list.set({ phase: "ready", items, next: page.next_cursor ?? null, why: null });
@@ -114,7 +114,7 @@ export class Deliveries {
   /** Counts are an aid: without them the list is as good. */
   async #count(): Promise<void> {
     const channel = this.#channel;
-    const counts = await this.http.deliveryCounts(this.org, channel).catch(() => null);
+    const counts = await deliveryCounts(this.http, this.org, channel).catch(() => null);
     if (channel === this.#channel) this.counts.set(counts);
   }
 
@@ -134,7 +134,7 @@ export class Deliveries {
       fault: null,
     });
     try {
-      const detail = await this.http.delivery(this.org, this.#channel, id);
+      const detail = await delivery(this.http, this.org, this.#channel, id);
       this.#change(id, { phase: "ready", detail });
     } catch (error) {
       this.#change(id, { phase: "failed", why: reasonOf(error) });
@@ -148,7 +148,7 @@ export class Deliveries {
   /** What the channel makes of the open delivery now; nothing is stored. */
   async try(): Promise<void> {
     await this.#do("try", async (id) => {
-      const result = await this.http.tryDelivery(this.org, this.#channel, id);
+      const result = await tryDelivery(this.http, this.org, this.#channel, id);
       this.#change(id, { result, taken: false });
     });
   }
@@ -156,7 +156,7 @@ export class Deliveries {
   /** Stores what the channel makes of the open delivery now. */
   async replay(): Promise<void> {
     await this.#do("replay", async (id) => {
-      const { delivery } = await this.http.replayDelivery(this.org, this.#channel, id);
+      const { delivery } = await replayDelivery(this.http, this.org, this.#channel, id);
       this.#change(id, { detail: delivery, taken: true, result: null });
       this.list.update((list) => ({
         ...list,
@@ -183,7 +183,10 @@ export class Deliveries {
     if (this.working) return;
     this.#stopLooking();
     try {
-      this.all.set({ job: await this.http.replayDeliveries(this.org, this.#channel), fault: null });
+      this.all.set({
+        job: await replayDeliveries(this.http, this.org, this.#channel),
+        fault: null,
+      });
       this.#look();
     } catch (error) {
       this.all.set({ job: null, fault: reasonOf(error) });
@@ -204,7 +207,7 @@ export class Deliveries {
     const before = this.all.get()?.job;
     if (!before) return;
     // Whether it can be looked at just now says nothing of the job.
-    const job = await this.http.job(this.org, before.id).catch(() => before);
+    const job = await jobOf(this.http, this.org, before.id).catch(() => before);
     if (this.all.get()?.job !== before) return;
     this.all.set({ job, fault: null });
     if (this.working) this.#look();
@@ -237,4 +240,72 @@ export class Deliveries {
     this.#stopLooking();
     this.all.set(null);
   }
+}
+
+function deliveries(
+  http: Http,
+  org: string,
+  channel_id: string,
+  state: DeliveryState | null,
+  cursor: string | null,
+) {
+  const query = { limit: 50, ...(state ? { state } : {}), ...(cursor ? { cursor } : {}) };
+  const params = { path: { org, channel_id }, query };
+  return http.answer((client) =>
+    client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries", { params }),
+  );
+}
+
+function deliveryCounts(http: Http, org: string, channel_id: string) {
+  const params = { path: { org, channel_id } };
+  return http.answer((client) =>
+    client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/counts", {
+      params,
+    }),
+  );
+}
+
+function delivery(http: Http, org: string, channel_id: string, delivery_id: string) {
+  const params = { path: { org, channel_id, delivery_id } };
+  return http.answer((client) =>
+    client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}", {
+      params,
+    }),
+  );
+}
+
+function tryDelivery(http: Http, org: string, channel_id: string, delivery_id: string) {
+  const params = { path: { org, channel_id, delivery_id } };
+  return http.answer((client) =>
+    client.POST(
+      "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}/dry-run",
+      { params },
+    ),
+  );
+}
+
+function replayDelivery(http: Http, org: string, channel_id: string, delivery_id: string) {
+  const params = { path: { org, channel_id, delivery_id } };
+  return http.answer((client) =>
+    client.POST(
+      "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}/replay",
+      { params },
+    ),
+  );
+}
+
+function replayDeliveries(http: Http, org: string, channel_id: string) {
+  const params = { path: { org, channel_id } };
+  return http.answer((client) =>
+    client.POST("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/replay", {
+      params,
+    }),
+  );
+}
+
+function jobOf(http: Http, org: string, job_id: string) {
+  const params = { path: { org, job_id } };
+  return http.answer((client) =>
+    client.GET("/api/v1/organisations/{org}/jobs/{job_id}", { params }),
+  );
 }

@@ -5,11 +5,9 @@ import { refusalOf, Unreachable } from "./problem";
 import { queryOf, withoutSearch } from "./scope";
 import type {
   Attachment,
-  DeliveryState,
   Frame,
   Kind,
   Me,
-  ContactPatch,
   MePatch,
   Problem,
   Scope,
@@ -60,20 +58,6 @@ export interface SendBody {
   variables?: Record<string, string>;
 }
 
-export interface CallBody {
-  channel_id: string;
-  contact_id: string;
-  to?: string | null;
-  from?: string | null;
-}
-
-export interface ConsentBody {
-  channel_id: string;
-  address: string;
-  state: "in" | "out";
-  how: string;
-}
-
 export interface StartBody {
   channel_id: string;
   to: string;
@@ -85,7 +69,10 @@ export interface StartBody {
   variables?: Record<string, string>;
 }
 
-/** Every operation of the server the pages use, as functions. */
+/**
+ * What is asked of the server, as functions. Here is what first paint and the core need; what only
+ * pages and dialogs ask is beside them, in an `api.ts` of their own.
+ */
 export class Http {
   /** Sent back on every change; given by sign-in and by `me`. */
   csrf: string | null = null;
@@ -174,9 +161,14 @@ export class Http {
     return (await this.#read(call)).data;
   }
 
-  /** An operation that only one page uses, so that the page brings it along: `settings/api.ts`. */
+  /** An operation that only one page uses, so that the page brings it along: `account/api.ts`. */
   ask<A extends Answer>(call: (client: Client<paths>) => Promise<A>) {
     return this.#read(call(this.#client));
+  }
+
+  /** The same, where neither the position nor the version matters. */
+  answer<A extends Answer>(call: (client: Client<paths>) => Promise<A>) {
+    return this.#data(call(this.#client));
   }
 
   me() {
@@ -207,66 +199,6 @@ export class Http {
 
   signInWays() {
     return this.#data(this.#client.GET("/api/v1/session/ways"));
-  }
-
-  sessions() {
-    return this.#data(this.#client.GET("/api/v1/sessions"));
-  }
-
-  endSession(session_id: string) {
-    const params = { path: { session_id } };
-    return this.#data(this.#client.DELETE("/api/v1/sessions/{session_id}", { params }));
-  }
-
-  endOtherSessions() {
-    return this.#data(this.#client.POST("/api/v1/sessions/end-others"));
-  }
-
-  secondFactor() {
-    return this.#data(this.#client.GET("/api/v1/me/second-factor"));
-  }
-
-  beginTotp(password: string | null) {
-    return this.#data(this.#client.POST("/api/v1/me/totp", { body: { password } }));
-  }
-
-  confirmTotp(code: string) {
-    const body = { code };
-    return this.renew(this.#data(this.#client.POST("/api/v1/me/totp/confirm", { body })));
-  }
-
-  removeSecondFactors(body: { password: string | null; last: boolean }) {
-    return this.renew(this.#data(this.#client.POST("/api/v1/me/second-factor/remove", { body })));
-  }
-
-  makeRecoveryCodes(password: string | null) {
-    return this.#data(this.#client.POST("/api/v1/me/recovery-codes", { body: { password } }));
-  }
-
-  askReset(email: string) {
-    return this.#data(this.#client.POST("/api/v1/password-resets", { body: { email } }));
-  }
-
-  lookAtReset(token: string) {
-    return this.#data(this.#client.POST("/api/v1/password-resets/look", { body: { token } }));
-  }
-
-  useReset(token: string, password: string) {
-    const body = { token, password };
-    return this.#data(this.#client.POST("/api/v1/password-resets/use", { body }));
-  }
-
-  lookAtInvitation(token: string) {
-    return this.#data(this.#client.POST("/api/v1/invitations/look", { body: { token } }));
-  }
-
-  acceptInvitation(token: string, name: string, password: string) {
-    const body = { token, name, password };
-    return this.#data(this.#client.POST("/api/v1/invitations/accept", { body }));
-  }
-
-  joinByInvitation(token: string) {
-    return this.#data(this.#client.POST("/api/v1/invitations/join", { body: { token } }));
   }
 
   signOut() {
@@ -374,39 +306,6 @@ export class Http {
     return this.#read(this.#client.POST("/api/v1/organisations/{org}/messages", { params, body }));
   }
 
-  approvals(org: string, cursor: string | null) {
-    const query = { limit: 50, ...(cursor === null ? {} : { cursor }) };
-    const params = { path: { org }, query };
-    return this.#read(this.#client.GET("/api/v1/organisations/{org}/approvals", { params }));
-  }
-
-  approval(org: string, approval_id: string) {
-    const params = { path: { org, approval_id } };
-    return this.#data(
-      this.#client.GET("/api/v1/organisations/{org}/approvals/{approval_id}", { params }),
-    );
-  }
-
-  approve(org: string, approval_id: string, body: { text?: string; subject?: string }) {
-    const params = { path: { org, approval_id } };
-    return this.#data(
-      this.#client.POST("/api/v1/organisations/{org}/approvals/{approval_id}/approve", {
-        params,
-        body,
-      }),
-    );
-  }
-
-  reject(org: string, approval_id: string, reason: string) {
-    const params = { path: { org, approval_id } };
-    return this.#data(
-      this.#client.POST("/api/v1/organisations/{org}/approvals/{approval_id}/reject", {
-        params,
-        body: { reason },
-      }),
-    );
-  }
-
   withdraw(org: string, approval_id: string) {
     const params = { path: { org, approval_id } };
     return this.#read(
@@ -440,155 +339,8 @@ export class Http {
     );
   }
 
-  entry(org: string, entry_id: string) {
-    const params = { path: { org, entry_id } };
-    return this.#read(
-      this.#client.GET("/api/v1/organisations/{org}/entries/{entry_id}", { params }),
-    );
-  }
-
-  templates(org: string, channel_id: string) {
-    const params = { path: { org, channel_id } };
-    return this.#data(
-      this.#client.GET("/api/v1/organisations/{org}/channels/{channel_id}/templates", { params }),
-    );
-  }
-
-  preview(org: string, thread_id: string, body: SendBody) {
-    const params = { path: { org, thread_id } };
-    return this.#data(
-      this.#client.POST("/api/v1/organisations/{org}/threads/{thread_id}/preview", {
-        params,
-        body,
-      }),
-    );
-  }
-
-  placeCall(org: string, thread_id: string, key: string, body: CallBody) {
-    const params = { path: { org, thread_id }, header: { "Idempotency-Key": key } };
-    return this.#read(
-      this.#client.POST("/api/v1/organisations/{org}/threads/{thread_id}/calls", { params, body }),
-    );
-  }
-
-  followUp(org: string, entry_id: string, done: boolean) {
-    const params = { path: { org, entry_id } };
-    return this.#read(
-      this.#client.POST("/api/v1/organisations/{org}/entries/{entry_id}/follow-up", {
-        params,
-        body: { done },
-      }),
-    );
-  }
-
-  reassign(org: string, entry_id: string, contact_id: string | null, reason: string | null) {
-    const params = { path: { org, entry_id } };
-    return this.#read(
-      this.#client.POST("/api/v1/organisations/{org}/entries/{entry_id}/reassign", {
-        params,
-        body: { contact_id, reason },
-      }),
-    );
-  }
-
-  contacts(org: string, q: string) {
-    const params = { path: { org }, query: { q, limit: 20 } };
-    return this.#data(this.#client.GET("/api/v1/organisations/{org}/contacts", { params }));
-  }
-
-  changeContact(org: string, contact_id: string, body: ContactPatch) {
-    const params = { path: { org, contact_id } };
-    return this.#data(
-      this.#client.PATCH("/api/v1/organisations/{org}/contacts/{contact_id}", { params, body }),
-    );
-  }
-
-  changeConsent(org: string, contact_id: string, body: ConsentBody) {
-    const params = { path: { org, contact_id } };
-    return this.#data(
-      this.#client.POST("/api/v1/organisations/{org}/contacts/{contact_id}/consent", {
-        params,
-        body,
-      }),
-    );
-  }
-
-  consentHistory(org: string, contact_id: string, cursor: string | null) {
-    const params = { path: { org, contact_id }, query: { cursor, limit: 20 } };
-    return this.#data(
-      this.#client.GET("/api/v1/organisations/{org}/contacts/{contact_id}/consent", { params }),
-    );
-  }
-
   changeMe(body: MePatch) {
     return this.#data(this.#client.PATCH("/api/v1/me", { body }));
-  }
-
-  /** Where the hub has a picture that a message links to. */
-  pictureUrl(org: string, entry_id: string, url: string): string {
-    const query = new URLSearchParams({ url }).toString();
-    return `/api/v1/organisations/${encodeURIComponent(org)}/entries/${entry_id}/picture?${query}`;
-  }
-
-  deliveries(org: string, channel_id: string, state: DeliveryState | null, cursor: string | null) {
-    const query = { limit: 50, ...(state ? { state } : {}), ...(cursor ? { cursor } : {}) };
-    const params = { path: { org, channel_id }, query };
-    return this.#data(
-      this.#client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries", { params }),
-    );
-  }
-
-  deliveryCounts(org: string, channel_id: string) {
-    const params = { path: { org, channel_id } };
-    return this.#data(
-      this.#client.GET("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/counts", {
-        params,
-      }),
-    );
-  }
-
-  delivery(org: string, channel_id: string, delivery_id: string) {
-    const params = { path: { org, channel_id, delivery_id } };
-    return this.#data(
-      this.#client.GET(
-        "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}",
-        { params },
-      ),
-    );
-  }
-
-  tryDelivery(org: string, channel_id: string, delivery_id: string) {
-    const params = { path: { org, channel_id, delivery_id } };
-    return this.#data(
-      this.#client.POST(
-        "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}/dry-run",
-        { params },
-      ),
-    );
-  }
-
-  replayDelivery(org: string, channel_id: string, delivery_id: string) {
-    const params = { path: { org, channel_id, delivery_id } };
-    return this.#data(
-      this.#client.POST(
-        "/api/v1/organisations/{org}/channels/{channel_id}/deliveries/{delivery_id}/replay",
-        { params },
-      ),
-    );
-  }
-
-  replayDeliveries(org: string, channel_id: string) {
-    const params = { path: { org, channel_id } };
-    return this.#data(
-      this.#client.POST("/api/v1/organisations/{org}/channels/{channel_id}/deliveries/replay", {
-        params,
-      }),
-    );
-  }
-
-  job(org: string, job_id: string) {
-    const params = { path: { org, job_id } };
-    return this.#data(this.#client.GET("/api/v1/organisations/{org}/jobs/{job_id}", { params }));
   }
 
   async changes(

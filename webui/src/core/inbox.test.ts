@@ -152,6 +152,19 @@ describe("the inbox", () => {
     expect(made.inbox.thread("t1").problem.get()).toBeNull();
   });
 
+  it("does so as well where sockets do not come back and it polls", async () => {
+    const made = await started();
+    await made.inbox.open("t1");
+    made.sockets.last.events.closed();
+    made.server.on("GET /threads/t1", () => new TypeError("away"));
+    await made.inbox.thread("t1").refreshDetail();
+    expect(made.inbox.thread("t1").detailProblem.get()).not.toBeNull();
+    made.server.on("GET /threads/t1", { body: row("t1") });
+    made.inbox.stream.state.set("polling");
+    await settled();
+    expect(made.inbox.thread("t1").detailProblem.get()).toBeNull();
+  });
+
   it("leaves unread what could not be marked as read, and does it when the stream is back", async () => {
     const made = await started(({ server }) => {
       server.on("POST /threads/t1/read", () => new TypeError("away"));

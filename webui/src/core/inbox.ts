@@ -195,7 +195,7 @@ export class Inbox {
       this.stream.state.subscribe(() => {
         const state = this.stream.state.get();
         if (state === "down") this.#wasDown = true;
-        if (state !== "live") return;
+        if (!this.stream.reached) return;
         this.#sendWaiting();
         this.#askAgain();
         // Nobody can ask what was said of channels meanwhile.

@@ -129,6 +129,11 @@ export class Stream {
     if (this.paused.get() && this.#poll === null) void this.#keepPolling();
   }
 
+  /** Whether changes come, by the socket or without. */
+  get reached(): boolean {
+    return this.state.get() === "live" || this.state.get() === "polling";
+  }
+
   /** Tells the server which counts to send. */
   show(scope: Scope): void {
     this.#scope = scope;

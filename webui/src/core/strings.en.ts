@@ -43,6 +43,8 @@ export const en = {
     available: "Available for new conversations",
     deliveries: "Deliveries",
     approvals: "Approval Queue",
+    approvalsShort: "Approvals",
+    inbox: "Inbox",
     settings: "Settings",
     waiting: (count: number) => `${counted(count, "message waits", "messages wait")} for approval`,
     main: "Main",

@@ -1,17 +1,6 @@
 import { counted } from "./strings.en";
 
 export const en = {
-  newPassword: {
-    text: "The password you signed in with works once. Choose your own to go on.",
-    current: "Password you signed in with",
-    wanted: "New password",
-    hint: "At least 10 characters. A few words in a row are easy to remember and hard to guess.",
-    submit: "Save and continue",
-    working: "Saving",
-    needCurrent: "Enter the password you signed in with.",
-    tooShort: "The new password needs at least 10 characters.",
-    same: "The new password is the one you have. Choose another.",
-  },
   home: {
     text: (organisation: string) => `What waits in ${organisation}.`,
     failed: (why: string) => `Not everything here could be loaded. ${why}`,
@@ -267,8 +256,10 @@ export const en = {
     nothing: "No reply is possible here. Notes still are.",
     counter: (encoding: string, left: number, segments: number) =>
       `${encoding} · ${String(left)} left · ${counted(segments, "segment", "segments")}`,
-    wide: (characters: string, room: number) =>
-      `“${characters}” makes this ${String(room)} a segment.`,
+    /** After the characters, each in a box of its own; this stands in the box of what is not seen. */
+    wide: (characters: number, room: number) =>
+      `${characters === 1 ? "makes" : "make"} this ${String(room)} a segment.`,
+    space: "no-break space",
     narrow: "Replace",
     tooLong: (over: number) => `${counted(over, "character", "characters")} too long`,
     attach: "Attach files",
@@ -340,6 +331,25 @@ export const en = {
     theme: (theme: string) => `Colour theme: ${theme}`,
     none: (query: string) => `Nothing is called “${query}”.`,
     failed: "Older conversations could not be searched.",
+  },
+  settings: {
+    titles: {
+      organisation: "Organisation",
+      "sign-in": "Sign-in",
+      members: "Members",
+      invitations: "Invitations",
+      roles: "Roles",
+      tokens: "API tokens",
+      "quiet-hours": "Quiet hours",
+      consent: "Consent",
+      approvals: "Approvals",
+      channels: "Channels",
+      templates: "Templates",
+      audit: "Audit log",
+      assignment: "Assignment",
+      targets: "Reply-time targets",
+      letters: "Signature",
+    },
   },
   keys: {
     title: "Keyboard shortcuts",

@@ -9,6 +9,5 @@ export const t = {
   details: { ...everywhere.details, ...en.details },
   home: { ...everywhere.home, ...en.home },
   keys: { ...everywhere.keys, ...en.keys },
-  newPassword: { ...everywhere.newPassword, ...en.newPassword },
   thread: { ...everywhere.thread, ...en.thread },
 };

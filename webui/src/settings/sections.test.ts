@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { organisation } from "../../tests/world";
 import { seesSettings, settingsRights } from "../core/rights";
 import { formatPlace, parsePlace } from "../core/place";
+import { loads } from "./loads";
 import { maySee, sections } from "./sections";
 
 describe("the sections of the settings", () => {
@@ -30,7 +31,7 @@ describe("the sections of the settings", () => {
   it.each(sections.map((section) => [section.id, section] as const))(
     "%s can be fetched",
     async (_, section) => {
-      expect((await section.load()).default).toBeTypeOf("function");
+      expect((await loads[section.id]()).default).toBeTypeOf("function");
     },
   );
 });

@@ -1,5 +1,3 @@
-import type { Component } from "svelte";
-
 import type { Inbox } from "../core/inbox";
 import type { Session } from "../core/session";
 import type { Me, Organisation } from "../core/wire";
@@ -21,7 +19,6 @@ export interface Section {
   readonly icon: IconName;
   /** The right without which nobody sees it. */
   readonly right: string;
-  readonly load: () => Promise<{ default: Component<SectionProps> }>;
 }
 
 export interface Group {
@@ -29,7 +26,7 @@ export interface Group {
   readonly sections: readonly Section[];
 }
 
-/** Every section there is, as the side list has them. Each is fetched when somebody goes there. */
+/** Every section there is, as the side list has them. */
 export const groups: readonly Group[] = [
   {
     id: "organisation",
@@ -38,13 +35,11 @@ export const groups: readonly Group[] = [
         id: "organisation",
         icon: "home",
         right: "settings.manage",
-        load: () => import("./organisation/OrganisationSection.svelte"),
       },
       {
         id: "sign-in",
         icon: "lock",
         right: "settings.manage",
-        load: () => import("./organisation/SignInSection.svelte"),
       },
     ],
   },
@@ -55,25 +50,21 @@ export const groups: readonly Group[] = [
         id: "members",
         icon: "users",
         right: "members.manage",
-        load: () => import("./people/members/Members.svelte"),
       },
       {
         id: "invitations",
         icon: "mail",
         right: "members.manage",
-        load: () => import("./people/invitations/Invitations.svelte"),
       },
       {
         id: "roles",
         icon: "user-check",
         right: "members.manage",
-        load: () => import("./people/roles/Roles.svelte"),
       },
       {
         id: "tokens",
         icon: "lock",
         right: "members.manage",
-        load: () => import("./people/tokens/Tokens.svelte"),
       },
     ],
   },
@@ -84,37 +75,31 @@ export const groups: readonly Group[] = [
         id: "quiet-hours",
         icon: "moon",
         right: "settings.manage",
-        load: () => import("./organisation/QuietHoursSection.svelte"),
       },
       {
         id: "consent",
         icon: "check-check",
         right: "settings.manage",
-        load: () => import("./organisation/ConsentSection.svelte"),
       },
       {
         id: "approvals",
         icon: "user-check",
         right: "settings.manage",
-        load: () => import("./organisation/ApprovalsSection.svelte"),
       },
       {
         id: "assignment",
         icon: "users",
         right: "settings.manage",
-        load: () => import("./assignment/AssignmentSection.svelte"),
       },
       {
         id: "targets",
         icon: "clock",
         right: "settings.manage",
-        load: () => import("./assignment/TargetsSection.svelte"),
       },
       {
         id: "letters",
         icon: "mail",
         right: "settings.manage",
-        load: () => import("./organisation/LettersSection.svelte"),
       },
     ],
   },
@@ -125,13 +110,11 @@ export const groups: readonly Group[] = [
         id: "channels",
         icon: "smartphone",
         right: "channels.manage",
-        load: () => import("./channels/ChannelsSection.svelte"),
       },
       {
         id: "templates",
         icon: "file-text",
         right: "channels.manage",
-        load: () => import("./channels/TemplatesSection.svelte"),
       },
     ],
   },
@@ -142,7 +125,6 @@ export const groups: readonly Group[] = [
         id: "audit",
         icon: "clock",
         right: "audit.view",
-        load: () => import("./audit/AuditSection.svelte"),
       },
     ],
   },

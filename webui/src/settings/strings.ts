@@ -1,5 +1,5 @@
-import { t as everywhere } from "../core/strings";
+import { t as everywhere } from "../core/words";
 import { en } from "./strings.en";
 
 /** Every word these pages show: what only they say is fetched with them. */
-export const t = { ...everywhere, ...en };
+export const t = { ...everywhere, ...en, settings: { ...everywhere.settings, ...en.settings } };

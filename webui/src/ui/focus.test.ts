@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { settled } from "../../tests/world";
-import { keepFocus, rememberFocus } from "./focus";
+import { keepFocus, rememberFocus, whenPaused } from "./focus";
 
 let end: () => void;
 
@@ -63,4 +63,27 @@ it("gives the focus back to what had it, or to what is there instead", () => {
   at("d").remove();
   back();
   expect(focused()).toBe("c");
+});
+
+it("waits until nobody has pressed a key for a second", () => {
+  vi.useFakeTimers();
+  const then = vi.fn();
+  const press = (after: number) => {
+    vi.advanceTimersByTime(after);
+    at("field").dispatchEvent(new KeyboardEvent("keydown", { key: "a", bubbles: true }));
+  };
+  whenPaused(then);
+  for (const after of [900, 900, 900]) press(after);
+  expect(then).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1_000);
+  expect(then).toHaveBeenCalledOnce();
+  press(0);
+  vi.advanceTimersByTime(5_000);
+  expect(then).toHaveBeenCalledOnce();
+
+  const off = whenPaused(then);
+  off();
+  vi.advanceTimersByTime(5_000);
+  expect(then).toHaveBeenCalledOnce();
+  vi.useRealTimers();
 });

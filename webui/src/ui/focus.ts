@@ -58,3 +58,27 @@ export function keepFocus(): () => void {
     watching.disconnect();
   };
 }
+
+const PAUSE = 1_000;
+
+/**
+ * Waits until no key was pressed for a second: what is typed until then is meant for where it goes.
+ * Returned: calls it off.
+ */
+export function whenPaused(then: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const end = () => {
+    clearTimeout(timer);
+    removeEventListener("keydown", wait, true);
+  };
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      end();
+      then();
+    }, PAUSE);
+  };
+  addEventListener("keydown", wait, true);
+  wait();
+  return end;
+}

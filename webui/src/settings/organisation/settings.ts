@@ -38,7 +38,7 @@ export class OrganisationSettings {
     const ends = [
       settingsChanged.subscribe(() => void this.read()),
       stream.state.subscribe(() => {
-        if (stream.state.get() === "live") void this.read();
+        if (stream.reached) void this.read();
       }),
     ];
     void this.read();

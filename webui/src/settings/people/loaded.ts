@@ -29,7 +29,7 @@ export class Loaded<T> {
     const ends = [
       membersChanged.subscribe(() => void this.again()),
       stream.state.subscribe(() => {
-        if (stream.state.get() === "live") void this.again();
+        if (stream.reached) void this.again();
       }),
     ];
     void this.again();
