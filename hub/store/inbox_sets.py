@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -85,6 +86,8 @@ class Moves:
 
     def thread(self, before: Thread | None, after: Thread) -> None:
         """A conversation that was changed."""
+        if before is not None and _facts(before) == _facts(after):
+            return
         was = set[str]() if before is None else _of_thread(before)
         now = _of_thread(after)
         for name in now - was:
@@ -111,6 +114,13 @@ class Moves:
         self.left[entry.thread_id] |= _of_entry(entry.sort_at, entry.channel_id, entry.own_address)
 
 
+def _facts(thread: Thread) -> tuple[Any, ...]:
+    """What of a conversation says which sets it is in."""
+    hour = thread.sort_at // inbox_counts.HOUR if thread.sort_at else None
+    return hour, thread.status, thread.assignee_id, thread.unread > 0, thread.needs_response
+
+
+@lru_cache(256)
 def _blocks(what: str, hour: int) -> list[str]:
     return [f"{what} {level} {hour >> STEP * level}" for level in range(LEVELS)]
 
