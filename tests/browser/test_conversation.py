@@ -283,6 +283,7 @@ def test_a_conversation_that_cannot_be_fetched_says_so(
     failed = inbox.conversation.get_by_role("heading", name="This page could not be loaded")
     expect(failed).to_be_visible()
     expect(inbox.row(number)).to_be_visible()
+    expect(inbox.page.get_by_role("group", name="Assignee")).to_be_visible()
     inbox.page.unroute("**/opened*.js")
     inbox.conversation.get_by_role("button", name="Try again").click()
     expect(inbox.entry("Is anybody there?")).to_be_visible()

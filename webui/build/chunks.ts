@@ -1,20 +1,25 @@
 import type { Rolldown } from "vite";
 
-type Named = Rolldown.CodeSplittingNameFunction;
-
 /**
  * Few files instead of many: what is packed together is packed smaller, and is fetched with fewer
- * questions. What first paint needs is one, an open conversation one, and what is fetched when the
- * page is idle another. Pages of their own stay apart, each with what only it needs.
+ * questions. Pages of their own stay apart, each with what only it needs.
  */
-const idle: Named = (id, modules) =>
-  modules.getModuleInfo(id)?.dynamicImporters.some((by) => by.endsWith("/src/later.ts"))
-    ? "idle"
-    : null;
-
 export const chunks: Rolldown.CodeSplittingGroup[] = [
-  { name: "first", tags: ["$initial"], priority: 4 },
-  { name: "home", test: /\/src\/shell\/Home\.svelte$/, priority: 2 },
+  // What first paint needs.
+  { name: "first", tags: ["$initial"], priority: 3 },
+  // What the home page and the list show right after it, whether or not the rest can be fetched.
+  {
+    name: "near",
+    test: /\/src\/(shell\/Home|inbox\/(MoreFilters|noRows|RowActions)|ui\/Menu|alerting)\.(svelte|ts)$/,
+    priority: 2,
+  },
+  // An open conversation.
   { name: "opened", test: /\/src\/inbox\/opened\.ts$/, priority: 1 },
+  // What else is fetched when the page is idle.
   { name: idle },
 ];
+
+function idle(...[id, modules]: Parameters<Rolldown.CodeSplittingNameFunction>) {
+  const by = modules.getModuleInfo(id)?.dynamicImporters ?? [];
+  return by.some((file) => file.endsWith("/src/later.ts")) ? "idle" : null;
+}
