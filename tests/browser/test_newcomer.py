@@ -52,7 +52,7 @@ def test_the_links_to_the_simulators_have_room_for_their_words(
 ) -> None:
     page = browser_as(admin, first.base_url, viewport=MIDDLE).new_page()
     page.goto("/messages")
-    links = page.get_by_role("navigation", name="Main").locator(".label")
+    links = page.get_by_role("navigation", name="Main").locator(".words")
     names = ["Text simulator", "WhatsApp simulator", "Call simulator", "Email simulator"]
     expect(links).to_have_text(names)
     assert all(is_whole(link) for link in links.all())

@@ -30,6 +30,7 @@ def test_messages_are_found_in_every_status_with_their_words_marked_and_opened_w
     replied(ana, written(ana, other, "Hello"), "A new saddle for the velocipede is here")
     inbox.go("/messages?status=unread&range=today&filter=mine")
 
+    expect(inbox.tab("Unread")).to_be_visible()
     page.keyboard.press("/")
     field = page.get_by_role("textbox", name="Search conversations")
     expect(field).to_be_focused()

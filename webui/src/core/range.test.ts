@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { MemoryStorage, row } from "../../tests/world";
 import { keyFrom, monthOf, monthStart, weeksOf } from "./calendar";
 import { dayKey, dayStart, shortDay } from "./dates";
-import { pieces } from "./marks";
+import { pieces, piecesNear } from "./marks";
 import { allTime, narrowings } from "./narrowings";
 import {
   boundsOf,
@@ -252,6 +252,18 @@ describe("a calendar", () => {
 });
 
 describe("what was found", () => {
+  it.each([
+    ["We have looked at the boiler and more", 22, "…looked at the [boiler] and more"],
+    ["the boiler", 4, "the [boiler]"],
+    ["boiler", 0, "[boiler]"],
+    [`${"a".repeat(40)}boiler`, 40, "…[boiler]"],
+    ["nothing of it", -1, "nothing of it"],
+    ["", -1, ""],
+  ])("shows %s from a few words before", (text, from, shown) => {
+    const near = piecesNear(text, from < 0 ? [] : [[from, from + 6]]);
+    expect(near.map((each) => (each.found ? `[${each.text}]` : each.text)).join("")).toBe(shown);
+  });
+
   it("is marked in its text", () => {
     expect(pieces("the saddle was", [[4, 10]])).toEqual([
       { text: "the ", found: false },

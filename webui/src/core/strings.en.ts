@@ -252,7 +252,7 @@ export const en = {
     },
   },
   keys: {
-    help: "These shortcuts",
+    help: "All shortcuts",
     palette: "Search all there is to do",
     next: "Next conversation",
     open: "Into the conversation",

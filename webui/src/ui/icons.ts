@@ -52,6 +52,7 @@ export const iconNames = [
   "reply",
   "ellipsis",
   "sliders",
+  "pencil",
   "calendar",
 ] as const;
 

@@ -68,6 +68,7 @@ export const en = {
     anybody: "Anybody",
     system: "The hub itself",
     operator: "The operator of the hub’s machine",
+    byOperator: "by the operator of the hub’s machine",
     what: "What",
     anything: "Anything",
     areas: {

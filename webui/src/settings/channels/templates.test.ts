@@ -22,13 +22,13 @@ describe("a template", () => {
   it("has its values marked, however its provider writes them", () => {
     const parameters = ["1", "name"].map((name) => ({ name, example: null }));
     const body = "Hello {{1}}, {name}: {{2}} and {}.";
-    const pieces = piecesOf(template({ body, parameters }));
+    const pieces = piecesOf(body, template({ parameters }));
     expect(pieces.map(({ text }) => text).join("")).toBe(body);
     expect(pieces.filter(({ isValue }) => isValue).map(({ text }) => text)).toEqual([
       "{{1}}",
       "{name}",
     ]);
-    expect(piecesOf(template({}))).toEqual([]);
+    expect(piecesOf("", template({}))).toEqual([]);
   });
 
   it("stands beside the same in other languages", () => {

@@ -7,10 +7,10 @@ export interface Piece {
 }
 
 /**
- * The text of a template with its values marked. How a provider writes a value differs; what stands
+ * A text of a template (its header, its whole) with its values marked. How a provider writes a value differs; what stands
  * between braces and names a parameter is one.
  */
-export function piecesOf({ body, parameters }: Template): Piece[] {
+export function piecesOf(whole: string, { parameters }: Template): Piece[] {
   const names = new Set(parameters.map(({ name }) => name));
   const pieces: Piece[] = [];
   const add = (text: string, isValue: boolean): void => {
@@ -21,12 +21,12 @@ export function piecesOf({ body, parameters }: Template): Piece[] {
     else pieces.push({ text, isValue });
   };
   let end = 0;
-  for (const found of body.matchAll(/\{{1,2}\s*([^{}]+?)\s*\}{1,2}/g)) {
-    add(body.slice(end, found.index), false);
+  for (const found of whole.matchAll(/\{{1,2}\s*([^{}]+?)\s*\}{1,2}/g)) {
+    add(whole.slice(end, found.index), false);
     add(found[0], names.has(found[1] ?? ""));
     end = found.index + found[0].length;
   }
-  add(body.slice(end), false);
+  add(whole.slice(end), false);
   return pieces;
 }
 
