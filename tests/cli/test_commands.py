@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -34,19 +35,24 @@ plugin = "sms-twillio"
 
 
 def hub(
-    folder: Path, *arguments: str, given: str = "", anew: bool = False, **environ: str
+    folder: Path,
+    *arguments: str,
+    given: str = "",
+    environ: Mapping[str, str] | None = None,
+    anew: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder that holds nothing but what the test put there. Each is run
+    """Run a command in a folder that holds nothing but what the test put there. Each of them is run
     ``anew`` somewhere, by an interpreter that has imported nothing: there it imports late, and
     hashes passwords, as it does for a person. Otherwise most of the time would go to importing
     the same again and again."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
+    environ = {**inherited, **(environ or {})}
     if not anew:
-        return hubs().run(arguments, folder=folder, environ={**inherited, **environ}, input_=given)
+        return hubs().run(arguments, folder=folder, environ=environ, input_=given)
     return subprocess.run(
         [sys.executable, "-m", "hub.cli", *arguments],
         cwd=folder,
-        env={**inherited, **environ},
+        env=environ,
         input=given,
         capture_output=True,
         text=True,
@@ -93,12 +99,12 @@ from = "+15550109999"
 def test_texts_need_a_channel_that_reaches_phones(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
     path.write_text(TEXTS.format(plugin="unruly-pages", settings='token = "a-long-token"'))
-    done = hub(tmp_path, "check", **ENVIRON)
+    done = hub(tmp_path, "check", environ=ENVIRON)
     assert done.returncode == 2
     assert done.stderr == (
         'hub.toml:8: [[notices.texts]] 1: channel: channel "phone" cannot send to a phone\n'
     )
-    done = hub(tmp_path, "serve", "--port", "0", **ENVIRON)
+    done = hub(tmp_path, "serve", "--port", "0", environ=ENVIRON)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         'hub: [[notices.texts]]: channel "phone" cannot send to a phone'
@@ -123,7 +129,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = hub(tmp_path, "serve", "--port", "0", HUB_DATA="file/data")
+    done = hub(tmp_path, "serve", "--port", "0", environ={"HUB_DATA": "file/data"})
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert str(tmp_path / "file" / "data") in line
