@@ -156,6 +156,14 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
+@pytest.fixture
+def migrated_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The same, with the hub's tables and nothing in them."""
+    name = postgres_server.hub_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database with the hub's tables, to be copied."""
@@ -165,18 +173,14 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database of the test's own, with the hub's tables and nothing in them; the test
     runs on each kind."""
     if request.param == "sqlite":
         path = tmp_path / "hub.db"
         lay_database(path)
-        yield f"sqlite:///{path}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.hub_database()
-    yield server.url(name)
-    server.drop_database(name)
+        return f"sqlite:///{path}"
+    return request.getfixturevalue("migrated_postgres_url")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from bench.webhooks import NUMBER
 from hub.rules import sight
 from hub.rules.sight import Places
-from hub.store import inbox_counts, search, sights
+from hub.store import inbox_counts, inbox_sets, search, sights
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.ids import Ids
@@ -46,6 +46,7 @@ def fill(url: str, count: int, eyes: Iterable[Places] = ()) -> None:
 async def _index(url: str, eyes: list[Places]) -> None:
     def work(connection: Connection) -> None:
         inbox_counts.fill(connection)
+        inbox_sets.fill(connection)
         search.fill(connection)
         org = connection.execute(sa.select(t.organisations.c.id)).scalar_one()
         for number, places in enumerate(eyes, 1):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from hub.rules import calls, sight, updates
-from hub.store import inbox, inbox_counts
+from hub.store import inbox, inbox_counts, inbox_sets
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.rows import facts
@@ -91,6 +93,35 @@ def check_counts(connection: Connection) -> None:
             block = one.active_at // (inbox_counts.HOUR << inbox_counts.STEP * level)
             there[one.organisation_id, level, block, *kind] += 1
     kept = {tuple(row[:-1]): row.n for row in rows(connection, t.thread_counts) if row.n}
+    assert kept == there
+    check_sets(connection)
+
+
+def check_sets(connection: Connection) -> None:
+    """What has something in common is kept so, and numbered without doubles."""
+    entries: dict[int, list[Any]] = defaultdict(list)
+    for entry in rows(connection, t.entries):
+        entries[entry.thread_id].append(entry)
+    there: dict[Any, set[int]] = defaultdict(set)
+    for one in rows(connection, t.threads):
+        assert one.number is not None
+        names = {f"channel {said.channel_id}" for said in entries[one.id] if said.channel_id}
+        names |= {f"own {said.own_address}" for said in entries[one.id] if said.own_address}
+        times = [("active", said.sort_at) for said in entries[one.id]]
+        if one.sort_at:
+            times.append(("sorted", one.sort_at))
+            names |= {f"status {one.status}", f"assignee {one.assignee_id or -1}"}
+            names |= {"unread"} if one.unread else set()
+            names |= {"needs"} if one.needs_response else set()
+        for (what, at), level in itertools.product(times, range(inbox_counts.LEVELS)):
+            names.add(f"{what} {level} {at // (inbox_counts.HOUR << inbox_counts.STEP * level)}")
+        for name in names:
+            there[one.organisation_id, name].add(one.number)
+    kept: dict[Any, set[int]] = defaultdict(set)
+    for row in rows(connection, t.thread_sets):
+        numbers = BitMap.deserialize(row.numbers)
+        assert {number >> inbox_sets.PART for number in numbers} == {row.part}
+        kept[row.organisation_id, row.name].update(numbers)
     assert kept == there
 
 

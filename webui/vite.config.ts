@@ -30,6 +30,8 @@ export default defineConfig({
         test: {
           name: "core",
           environment: "node",
+          // Nothing of it keeps anything between tests: its modules are loaded once for all files.
+          isolate: false,
           include: ["src/core/**/*.test.ts", "tests/**/*.test.ts"],
         },
       },

@@ -1,8 +1,9 @@
 """The conversation list: a page of it, its counts, and single rows.
 
 A role that sees every channel reads ``threads`` alone, by the index of its filter, and counts that
-are kept (``hub.store.inbox_counts``). One that sees a part reads a list and counts of its own, kept
-in the same way (``hub.store.sights``).
+are kept (``hub.store.inbox_counts``); what only the entries tell, times that are over, channels and
+numbers of ours, by sets (``hub.store.inbox_sets``). One that sees a part reads a list and counts of
+its own, kept in the same way (``hub.store.sights``).
 
 What such a role's list has to be follows from what its channels have contributed
 (``thread_channels``), and of a channel of which it sees some numbers only, from the entries
@@ -20,10 +21,11 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from hub.rules import calls, date_ranges, sight, updates
-from hub.store import inbox_counts
+from hub.store import inbox_counts, inbox_sets
 from hub.store import tables as t
 from hub.store.inbox_counts import (
     EVERYBODYS,
@@ -34,6 +36,7 @@ from hub.store.inbox_counts import (
     kind_of,
     needs_response_of,
 )
+from hub.store.inbox_sets import NEEDS, UNREAD, Sets
 from hub.store.rows import structs
 from hub.store.scope import Scope, Width, at_numbers
 from hub.store.statements import among, aside, bound, columns, of_rows
@@ -41,6 +44,8 @@ from hub.store.statements import among, aside, bound, columns, of_rows
 Place = tuple[int, int]
 """Of a row in the list: its ``sort_at`` and id."""
 STATUSES = ("open", "unread", "closed", "all")
+LISTED = ("open", "closed", "outbound_only")
+"""What conversations in the list may be."""
 FILTERS = ("all", "unread", "unassigned", "mine", "needs_response", "late")
 
 
@@ -107,7 +112,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     @property
     def by_kind(self) -> bool:
-        """Whether it asks for nothing that only the entries tell: such counts are kept."""
+        """Whether it asks for nothing that only the entries tell."""
         return self.until is None and not self.own and not self.channels
 
     @property
@@ -237,16 +242,15 @@ class Source:
         return conditions + self.within(narrowed)
 
     def within(self, narrowed: Narrowed) -> list[sa.ColumnElement[bool]]:
-        """That there was any activity in a range, that anything went through addresses of ours, or
-        channels. Most of it only the entries tell; of channels the thread's own rows do, to who
-        sees all there is."""
+        """That a limited role sees any activity in a range, or anything that went through addresses
+        of ours, or channels: only the entries tell."""
         conditions: list[sa.ColumnElement[bool]] = []
         if narrowed.since:
             conditions.append(aside(self.active_at) >= sa.bindparam("since", type_=t.Time))
 
         def some(*wanted: sa.ColumnElement[bool]) -> sa.Exists:
             here = t.entries.c.thread_id == t.threads.c.id
-            seen = Scope.entries(limited=self.limited)
+            seen = Scope.entries(limited=True)
             return sa.exists(
                 sa.select(sa.literal(1)).where(here, *seen, *wanted).correlate_except(t.entries)
             )
@@ -259,17 +263,8 @@ class Source:
             conditions.append(some(*within))
         if narrowed.own:
             conditions.append(some(among(t.entries.c.own_address, "own")))
-        if narrowed.channels and self.limited:
+        if narrowed.channels:
             conditions.append(some(among(t.entries.c.channel_id, "on_channels")))
-        elif narrowed.channels:
-            used = t.thread_channels.c
-            conditions.append(
-                sa.exists(
-                    sa.select(sa.literal(1))
-                    .where(used.thread_id == t.threads.c.id, among(used.channel_id, "on_channels"))
-                    .correlate_except(t.thread_channels)
-                )
-            )
         return conditions
 
     def rows(self) -> sa.Select[*tuple[Any, ...]]:
@@ -339,10 +334,9 @@ def _of_numbers(*, by_id: bool) -> sa.Select[*tuple[Any, ...]]:
 
 Counts = tuple[dict[str, int], dict[str, int], int]
 """By filter, by status, and how many conversations have anything unread."""
-Part = Literal["", "sorted", "later", "found", "used"]
+Part = Literal["", "sorted", "later"]
 """Of a range of time: what conditions on each row tell; what stands in the list since then; what
-was active since then and stands before; what the range's entries lead to. And what the channels
-lead to that a list is narrowed to."""
+was active since then and stands before."""
 
 
 class Wanted(NamedTuple):
@@ -359,37 +353,12 @@ class Wanted(NamedTuple):
 @cache
 def _page(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
     source = Source(width=wanted.width)
-    return _in_order(source, source.rows(), wanted)
-
-
-@cache
-def _places(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
-    """Ids alone, where many rows are looked at for a page."""
-    source = Source(width=wanted.width)
-    return _in_order(source, sa.select(t.threads.c.id, t.threads.c.sort_at), wanted)
-
-
-@cache
-def _walk(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
-    """Those of the first ``walked`` that were active in a range."""
-    first = _places(wanted).limit(sa.bindparam("walked", type_=sa.Integer)).subquery("first")
-    return (
-        sa.select(first.c.id)
-        .where(sa.exists().where(t.entries.c.thread_id == first.c.id, *_BETWEEN))
-        .order_by(first.c.sort_at.desc(), first.c.id.desc())
-        .limit(sa.bindparam("count", type_=sa.Integer))
-    )
-
-
-def _in_order(
-    source: Source, rows: sa.Select[*tuple[Any, ...]], wanted: Wanted
-) -> sa.Select[*tuple[Any, ...]]:
-    by_index = wanted.part not in ("later", "found", "used")
+    by_index = wanted.part != "later"
     conditions = source.where(wanted.status, wanted.filter, wanted.narrowed, found=not by_index)
     if wanted.part == "sorted":
         conditions.append(source.sort_at >= sa.bindparam("since", type_=t.Time))
-    elif wanted.part:
-        conditions.append(_PARTS[wanted.part])
+    elif wanted.part == "later":
+        conditions.append(of_rows(t.threads.c.id, _LATER_SINCE))
     if wanted.further:
         at, id_ = sa.bindparam("after_at", type_=t.Time), sa.bindparam("after_id", type_=t.Id)
         conditions.append(sa.tuple_(source.sort_at, source.id) < sa.tuple_(at, id_))
@@ -399,7 +368,7 @@ def _in_order(
         # They are all NULL, which PostgreSQL does not see by itself.
         order.insert(0, source.table.c.assignee_id)
     limit = sa.bindparam("count", type_=sa.Integer)
-    return rows.where(*conditions).order_by(*order).limit(limit)
+    return source.rows().where(*conditions).order_by(*order).limit(limit)
 
 
 _LATER_SINCE = sa.select(t.threads.c.id).where(
@@ -407,28 +376,6 @@ _LATER_SINCE = sa.select(t.threads.c.id).where(
     LATER,
     t.threads.c.active_at >= sa.bindparam("since", type_=t.Time),
     aside(t.threads.c.sort_at) < sa.bindparam("since", type_=t.Time),
-)
-_BETWEEN = (
-    t.entries.c.sort_at >= sa.bindparam("since", type_=t.Time),
-    t.entries.c.sort_at < sa.bindparam("until", type_=t.Time),
-)
-_ENTRIES_BETWEEN = sa.select(t.entries.c.thread_id).where(
-    *bound(org=t.entries.c.organisation_id), *_BETWEEN
-)
-_USING = sa.select(t.thread_channels.c.thread_id).where(
-    *bound(org=t.thread_channels.c.organisation_id),
-    among(t.thread_channels.c.channel_id, "on_channels"),
-)
-_PARTS: dict[Part, sa.ColumnElement[bool]] = {
-    "later": of_rows(t.threads.c.id, _LATER_SINCE),
-    "found": of_rows(t.threads.c.id, _ENTRIES_BETWEEN),
-    "used": of_rows(t.threads.c.id, _USING),
-}
-_PROBE = sa.select(sa.func.count()).select_from(
-    _ENTRIES_BETWEEN.limit(sa.bindparam("enough", type_=sa.Integer)).subquery("some")
-)
-_PROBE_USING = sa.select(sa.func.count()).select_from(
-    _USING.limit(sa.bindparam("enough", type_=sa.Integer)).subquery("some")
 )
 
 
@@ -458,17 +405,13 @@ def _listed(*, width: Width) -> sa.Select[*tuple[Any, ...]]:
 
 
 @cache
-def _scan(width: Eyes, narrowed: Narrowed, part: Part) -> sa.Select[*tuple[Any, ...]]:
-    """How many there are of each kind, which of them are late, and which are within what the list
-    is narrowed by; who is limited has no other count of the rest, unless it is kept."""
+def _scan(width: Eyes, narrowed: Narrowed) -> sa.Select[*tuple[Any, ...]]:
+    """How many a limited role sees of each kind, which of them are late, and which are within what
+    the list is narrowed by; it has no other count of the rest, unless it is kept."""
     source = Source(width=width)
     own = source.table.c
     late = sa.and_(own.needs_response, own.waiting_since <= sa.bindparam("late", type_=t.Time))
-    conditions = source.where(
-        "all", "all", narrowed if source.walked else _WHOLE, found=part in ("found", "used")
-    )
-    if part:
-        conditions.append(_PARTS[part])
+    conditions = source.where("all", "all", narrowed if source.walked else _WHOLE)
     within = sa.true() if source.walked else sa.and_(sa.true(), *source.within(narrowed))
     every = (
         sa.select(
@@ -554,10 +497,8 @@ def inbox_page(
         part: Part = "sorted" if own is not None and until_now else ""
         rows = _rows(connection, scope, wanted, values, limit, after, part)
         return _as_seen(connection, scope, rows)
-    if wanted.until is not None:
-        return _past(connection, scope, wanted, values, limit, after)
-    if wanted.channels and _use(connection, values, FEW):
-        return _reached(connection, scope, wanted, values, limit, after)
+    if not wanted.by_kind:
+        return _by_sets(connection, scope, wanted, limit, after)
     if wanted.since is None:
         return _rows(connection, scope, wanted, values, limit, after)
     rows: list[ThreadRow] = []
@@ -604,60 +545,61 @@ def _any(connection: Connection, scope: Scope, wanted: Filter) -> bool:
     return by_filter[wanted.filter] > 0
 
 
-FEW = 5_000
-"""Entries of a range of time that are gone through, to find the conversations they are of; and
-conversations that use a channel."""
-MANY = 100_000
-"""Conversations that use a channel and are counted one by one; where there are more, all are."""
-WALKED = 10_000
-"""How many conversations are asked whether they have any entry in a range that has more: many of
-the newest do, unless most are older or newer."""
-
-
-def _past(
-    connection: Connection,
-    scope: Scope,
-    wanted: Filter,
-    values: dict[str, Any],
-    limit: int,
-    after: Place | None,
+def _by_sets(
+    connection: Connection, scope: Scope, wanted: Filter, limit: int, after: Place | None
 ) -> list[ThreadRow]:
-    """A page of what was active in a time that is over. No index has these in the list's order:
-    few entries lead to their conversations; where they are many, so are these among the newest."""
-    values = {**values, **_behind(after), "count": limit, "walked": WALKED, "enough": FEW + 1}
-    ids: Sequence[int] = ()
-    if connection.execute(_PROBE, values).scalar_one() > FEW:
-        walk = _walk(_statement("all", wanted, after))
-        ids = connection.scalars(walk, values).all()
-    if len(ids) < limit:
-        ids = connection.scalars(_places(_statement("all", wanted, after, "found")), values).all()
-    return _in_list(threads_by_id(connection, scope, ids))
-
-
-def _use(connection: Connection, values: dict[str, Any], most: int) -> bool:
-    """Whether so many conversations at most use the channels that are wanted."""
-    values = {**values, "enough": most + 1}
-    return connection.execute(_PROBE_USING, values).scalar_one() <= most
-
-
-def _reached(
-    connection: Connection,
-    scope: Scope,
-    wanted: Filter,
-    values: dict[str, Any],
-    limit: int,
-    after: Place | None,
-) -> list[ThreadRow]:
-    """A page of what uses channels that few do."""
-    narrowed = replace(wanted.narrowed, channels=False)
-    further = after is not None
-    places = _places(Wanted("all", wanted.status, wanted.filter, narrowed, further, "used"))
-    ids = connection.scalars(places, {**values, **_behind(after), "count": limit}).all()
-    return _in_list(threads_by_id(connection, scope, ids))
-
-
-def _in_list(rows: list[ThreadRow]) -> list[ThreadRow]:
+    """A page of what no index has in the list's order."""
+    sets, within = _within(connection, scope, wanted)
+    found = _tab(sets, within, wanted.status) & _filter(sets, within, wanted)
+    rows = threads_by_id(connection, scope, sets.newest(found, limit, after))
     return sorted(rows, key=lambda row: (row.sort_at, row.id), reverse=True)
+
+
+def _within(connection: Connection, scope: Scope, wanted: Filter) -> tuple[Sets, BitMap]:
+    """The sets that tell of a list, and what it is narrowed to besides status and quick filter."""
+    sets = Sets(connection, scope.organisation_id)
+    listed = [inbox_sets.status(one) for one in LISTED]
+    own = [inbox_sets.through_own(one) for one in wanted.own]
+    channels = [inbox_sets.through_channel(one) for one in wanted.channels]
+    who = [inbox_sets.assigned(one) for one in (None, wanted.me, wanted.assignee_id)]
+    ranged = wanted.since is not None or wanted.until is not None
+    hours = inbox_sets.active(wanted.since, wanted.until) if ranged else []
+    sets.of([*listed, UNREAD, NEEDS, *own, *channels, *who, *hours])
+    found = sets.any_of(listed)
+    if ranged:
+        found &= sets.active(wanted.since, wanted.until)
+    if own:
+        found &= sets.any_of(own)
+    if channels:
+        found &= sets.any_of(channels)
+    if wanted.assignee_id is not None:
+        found &= sets.any_of(who[2:])
+    return sets, found
+
+
+def _tab(sets: Sets, within: BitMap, status: str) -> BitMap:
+    if status == "all":
+        return within
+    return within & sets.any_of([UNREAD if status == "unread" else inbox_sets.status(status)])
+
+
+def _filter(sets: Sets, within: BitMap, wanted: Filter) -> BitMap:
+    """Of what it is narrowed to, what its quick filter lets through."""
+    match wanted.filter:
+        case "all":
+            return within
+        case "unread":
+            return within & sets.any_of([UNREAD])
+        case "unassigned":
+            return within & sets.any_of([inbox_sets.assigned(None)])
+        case "mine" if wanted.me is not None:
+            return within & sets.any_of([inbox_sets.assigned(wanted.me)])
+        case "needs_response":
+            return within & sets.any_of([NEEDS])
+        case "late" if wanted.late_since is not None:
+            return (within & sets.any_of([NEEDS])) - sets.patient(wanted.late_since)
+        case _:
+            return BitMap()
 
 
 def threads_by_id(connection: Connection, scope: Scope, ids: Sequence[int]) -> list[ThreadRow]:
@@ -679,6 +621,16 @@ def filter_counts(connection: Connection, scope: Scope, wanted: Filter) -> Count
     everything: Counter[Kind] = Counter()
     if own is not None or not scope.limited:
         everything = inbox_counts.counted(connection, book, whose)
+    if not scope.limited and not wanted.by_kind:
+        sets, within = _within(connection, scope, wanted)
+        tabs = {name: _tab(sets, within, name) for name in STATUSES}
+        filters = {name: _filter(sets, within, replace(wanted, filter=name)) for name in FILTERS}
+        chosen, shown = tabs[wanted.status], filters[wanted.filter]
+        return (
+            {name: chosen.intersection_cardinality(filters[name]) for name in FILTERS},
+            {name: shown.intersection_cardinality(tabs[name]) for name in STATUSES},
+            sum(count for kind, count in everything.items() if kind.unread),
+        )
     if (scope.limited and own is None) or not wanted.by_kind:
         counts, late, scanned = _scanned(connection, scope, wanted, own)
         everything = everything or scanned
@@ -716,16 +668,11 @@ def filter_counts(connection: Connection, scope: Scope, wanted: Filter) -> Count
 def _scanned(
     connection: Connection, scope: Scope, wanted: Filter, own: int | None
 ) -> tuple[Counter[Kind], Counter[Kind], Counter[Kind]]:
-    """What is in the range, what of it is late, and what was looked at, counted one by one."""
-    narrowed = wanted.narrowed
-    part: Part = ""
-    if narrowed.until and not scope.limited:
-        narrowed, part = replace(narrowed, since=False, until=False), "found"
+    """What a limited role sees in the range, what of it is late, and what was looked at, counted
+    one by one."""
     counts, late, everything = Counter[Kind](), Counter[Kind](), Counter[Kind]()
     values = {**_values(connection, scope, list_=own), **wanted.values}
-    if narrowed.channels and not part and not scope.limited and _use(connection, values, MANY):
-        narrowed, part = replace(narrowed, channels=False), "used"
-    for row in connection.execute(_scan(_eyes(scope, values), narrowed, part), values):
+    for row in connection.execute(_scan(_eyes(scope, values), wanted.narrowed), values):
         status, assignee_id, unread, needs_response, is_late, within, count = row
         kind = Kind(status, assignee_id, bool(unread), bool(needs_response))
         everything[kind] += count

@@ -425,6 +425,8 @@ threads = sa.Table(
     sa.Column("created_at", Time, nullable=False),
     sa.Column("unresolved", sa.Integer, nullable=False, server_default="0"),
     sa.Column("waiting_since", Time),  # when it began to need a response, if it does
+    sa.Column("number", Id),  # in its organisation, as sets have it: hub.store.inbox_sets
+    sa.Index("ix_threads_number", "organisation_id", "number", unique=True),
     # How many open ones somebody has.
     sa.Index(
         "ix_threads_busy",
@@ -693,6 +695,16 @@ thread_counts = sa.Table(
     sa.Column("needs_response", Bool, primary_key=True),
     sa.Column("n", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# Which conversations have something in common, as bitmaps of their numbers: hub.store.inbox_sets.
+thread_sets = sa.Table(
+    "thread_sets",
+    metadata,
+    sa.Column("organisation_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),
 )
 
 # The lists of roles that see a part: a row for each set of places that any role sees, one for each

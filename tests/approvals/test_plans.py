@@ -16,7 +16,6 @@ from hub.store import approvals, contacts
 from hub.store import tables as t
 from hub.store.contacts import AddressRow
 from hub.store.database import Database
-from hub.store.migrate import migrate
 from hub.store.scope import Scope
 from tests.inbox.test_plans import plans, plans_on_postgresql, walks
 
@@ -123,9 +122,8 @@ def many_entries(connection: Connection) -> None:
     )
 
 
-async def test_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    await migrate(database)
+async def test_on_postgresql(migrated_postgres_url: str) -> None:
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     async with engine.connect() as connection:
         await connection.run_sync(many_entries)

@@ -21,7 +21,6 @@ from hub.store import tables as t
 from hub.store.audit_log import Wanted
 from hub.store.database import Database
 from hub.store.ids import first_at
-from hub.store.migrate import migrate
 from tests import books
 from tests.audit.conftest import (
     ACTIONS,
@@ -35,7 +34,7 @@ from tests.audit.conftest import (
     organisations,
     write,
 )
-from tests.hubs import wait_for
+from tests.hubs import lay_database, wait_for
 from tests.inbox.test_plans import plans, plans_on_postgresql, walks
 from tests.people.conftest import House, house
 from tests.people.test_walk import thread_with
@@ -133,9 +132,9 @@ FILTERS = {
 @pytest.mark.parametrize("name", FILTERS)
 async def test_each_filter_has_its_index(tmp_path: Path, name: str) -> None:
     wanted, index = FILTERS[name]
-    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-    await migrate(database)
-    engine = database.sync_engine()
+    path = tmp_path / "hub.db"
+    lay_database(path)
+    engine = Database(f"sqlite:///{path}").sync_engine()
     with engine.begin() as connection:
         organisations(connection)
         write(connection, [line(1, 1, START)])
@@ -157,9 +156,8 @@ FROM generate_series(1, 30000) AS number
 """
 
 
-async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    await migrate(database)
+async def test_each_filter_has_its_index_on_postgresql(migrated_postgres_url: str) -> None:
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     async with engine.connect() as connection:
         for statement in (MANY, "ANALYZE", "SET plan_cache_mode = force_generic_plan"):

@@ -92,6 +92,16 @@ class Inbox:
             arg=[shown(number), how],
         )
 
+    def hold_notices(self) -> None:
+        """From now on notices stay, as they do for who points at them: otherwise they are gone in
+        six seconds."""
+        self.page.evaluate(
+            """() => new MutationObserver(() => {
+              for (const toast of document.querySelectorAll(".toast"))
+                toast.dispatchEvent(new PointerEvent("pointerenter"));
+            }).observe(document.querySelector(".toasts"), { subtree: true, childList: true })"""
+        )
+
     def open(self, number: str) -> Self:
         """Open a customer's conversation with the pointer."""
         self.row(number).click()

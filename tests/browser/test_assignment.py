@@ -48,6 +48,7 @@ def test_who_is_available_is_given_conversations_and_told(
     expect(inbox.page.get_by_text("Nobody is available now.")).to_be_visible()
     account(bens.page, "Available for new conversations")
     expect(inbox.page.get_by_text("1 member is available now.")).to_be_visible()
+    bens.hold_notices()
     written(ana, number)
     toast = bens.page.get_by_text("was assigned to you")
     expect(toast).to_be_visible()

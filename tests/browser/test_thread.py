@@ -49,6 +49,15 @@ log => {
     each => each.getBoundingClientRect().bottom > top)?.dataset.id ?? null;
 }
 """
+KEPT = """
+line => {
+  window.shown = [];
+  new MutationObserver(() => {
+    shown.push([line.textContent.trim(), line.getBoundingClientRect().height]);
+  }).observe(line, { subtree: true, childList: true, characterData: true });
+}
+"""
+"""What a line has said, and how high it was, for what is there for a few seconds only."""
 
 
 def fill(hub: HubProcess, thread: dict[str, Any], count: int) -> list[str]:
@@ -270,9 +279,13 @@ def test_who_else_is_there_or_types_is_shown_under_the_conversation(
     bens = Inbox(bens_browser.new_page()).go().open(number)
     expect(line).to_have_text("Ben Okafor is also here")
     expect(bens.conversation.locator("[data-presence]")).to_have_text(re.compile("is also here"))
+    line.evaluate(KEPT)
     bens.message.press_sequentially("On my w")
-    expect(line).to_have_text("Ben Okafor is typing a reply")
-    assert line.bounding_box() == height
+    typing = ["Ben Okafor is typing a reply", height["height"]]
+    inbox.page.wait_for_function(
+        "([text, height]) => shown.some((each) => each[0] === text && each[1] === height)",
+        arg=typing,
+    )
     bens.send("On my way")
     expect(inbox.entry("On my way")).to_be_visible()
     expect(line).to_have_text("Ben Okafor is also here")
@@ -292,6 +305,7 @@ def test_a_colleague_is_mentioned_told_and_reads_what_the_note_said_before(
 ) -> None:
     written(ana, number)
     bens = Inbox(bens_browser.new_page()).go()
+    bens.hold_notices()
     inbox.open(number)
     inbox.modes.get_by_role("button", name="Note").click()
     inbox.note.press_sequentially("Ask @be")

@@ -34,7 +34,7 @@ def check(
     folder: Path, plugin: str = "unruly-inspected", url: str = ABROAD
 ) -> subprocess.CompletedProcess[str]:
     (folder / "hub.toml").write_text(CONFIG.format(plugin=plugin, folder=folder))
-    done = hub(folder, "check", "--providers", **ENVIRON, HUB_PUBLIC_URL=url)
+    done = hub(folder, "check", "--providers", environ={**ENVIRON, "HUB_PUBLIC_URL": url})
     assert not leaks(done.stdout + done.stderr)
     return done
 
@@ -93,7 +93,7 @@ def test_an_address_that_no_provider_reaches(tmp_path: Path, url: str, said: str
 
 
 def test_a_pretended_channel_needs_no_address(tmp_path: Path) -> None:
-    done = hub(tmp_path, "check", "--providers")
+    done = hub(tmp_path, "check", "--providers", anew=True)
     assert done.returncode == 0
     assert "public address" not in done.stdout
     assert list(tmp_path.iterdir()) == [], "who only asks leaves nothing behind"
@@ -110,7 +110,7 @@ def test_what_channels_have_kept_is_used(tmp_path: Path) -> None:
 
 
 def test_an_empty_database_stays_empty(tmp_path: Path, postgres_url: str) -> None:
-    done = hub(tmp_path, "check", "--providers", HUB_DATABASE_URL=postgres_url)
+    done = hub(tmp_path, "check", "--providers", environ={"HUB_DATABASE_URL": postgres_url})
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -8,11 +8,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters, profiles
 
+from tests.forks import hubs
 from tests.host.unruly import ENVIRON
 from tests.patience import PATIENCE
 
@@ -33,14 +35,24 @@ plugin = "sms-twillio"
 
 
 def hub(
-    folder: Path, *arguments: str, given: str = "", **environ: str
+    folder: Path,
+    *arguments: str,
+    given: str = "",
+    environ: Mapping[str, str] | None = None,
+    anew: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder that holds nothing but what the test put there."""
+    """Run a command in a folder that holds nothing but what the test put there. Each of them is run
+    ``anew`` somewhere, by an interpreter that has imported nothing: there it imports late, and
+    hashes passwords, as it does for a person. Otherwise most of the time would go to importing
+    the same again and again."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
+    environ = {**inherited, **(environ or {})}
+    if not anew:
+        return hubs().run(arguments, folder=folder, environ=environ, input_=given)
     return subprocess.run(
         [sys.executable, "-m", "hub.cli", *arguments],
         cwd=folder,
-        env={**inherited, **environ},
+        env=environ,
         input=given,
         capture_output=True,
         text=True,
@@ -65,8 +77,8 @@ def test_three_mistakes_make_three_lines_and_exit_2(tmp_path: Path, command: str
 
 
 def test_a_configuration_without_mistakes(tmp_path: Path) -> None:
-    assert hub(tmp_path, "init").returncode == 0
-    done = hub(tmp_path, "check")
+    assert hub(tmp_path, "init", anew=True).returncode == 0
+    done = hub(tmp_path, "check", anew=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "hub.toml is fine: 4 channels.\n"
 
@@ -87,12 +99,12 @@ from = "+15550109999"
 def test_texts_need_a_channel_that_reaches_phones(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
     path.write_text(TEXTS.format(plugin="unruly-pages", settings='token = "a-long-token"'))
-    done = hub(tmp_path, "check", **ENVIRON)
+    done = hub(tmp_path, "check", environ=ENVIRON)
     assert done.returncode == 2
     assert done.stderr == (
         'hub.toml:8: [[notices.texts]] 1: channel: channel "phone" cannot send to a phone\n'
     )
-    done = hub(tmp_path, "serve", "--port", "0", **ENVIRON)
+    done = hub(tmp_path, "serve", "--port", "0", environ=ENVIRON)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         'hub: [[notices.texts]]: channel "phone" cannot send to a phone'
@@ -109,7 +121,7 @@ def test_texts_need_a_channel_that_reaches_phones(tmp_path: Path) -> None:
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = hub(tmp_path, "serve", "--port", port)
+        done = hub(tmp_path, "serve", "--port", port, anew=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert port in line
@@ -117,14 +129,14 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = hub(tmp_path, "serve", "--port", "0", HUB_DATA="file/data")
+    done = hub(tmp_path, "serve", "--port", "0", environ={"HUB_DATA": "file/data"})
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert str(tmp_path / "file" / "data") in line
 
 
 def test_people_are_added_with_a_password_of_the_hubs_or_their_own(tmp_path: Path) -> None:
-    done = hub(tmp_path, "user", "add", "ann@example.com", "--name", "Ann")
+    done = hub(tmp_path, "user", "add", "ann@example.com", "--name", "Ann", anew=True)
     assert (done.returncode, done.stderr) == (0, "")
     added, password = done.stdout.splitlines()
     assert added == "Added ann@example.com to main as User SMS."
@@ -135,7 +147,8 @@ def test_people_are_added_with_a_password_of_the_hubs_or_their_own(tmp_path: Pat
     assert done.stderr == "hub: Ann@example.com is a member of main already\n"
 
     own = "correct horse battery staple"
-    done = hub(tmp_path, "user", "password", "ann@example.com", "--password-stdin", given=own)
+    setting = ("user", "password", "ann@example.com", "--password-stdin")
+    done = hub(tmp_path, *setting, given=own, anew=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Password of ann@example.com set.\n"
 
@@ -164,14 +177,14 @@ def test_one_of_several_organisations_must_be_named(tmp_path: Path) -> None:
 
 
 def test_what_is_installed_is_listed(tmp_path: Path) -> None:
-    done = hub(tmp_path, "plugin", "list")
+    done = hub(tmp_path, "plugin", "list", anew=True)
     assert done.returncode == 0
     assert "simulator" in done.stdout
     assert "sms-twilio" in done.stdout
 
 
 def test_the_api_is_described(tmp_path: Path) -> None:
-    done = hub(tmp_path, "openapi", "--output", "api.json")
+    done = hub(tmp_path, "openapi", "--output", "api.json", anew=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     document = (tmp_path / "api.json").read_bytes()
     assert json.loads(document)["openapi"].startswith("3.1")
@@ -181,6 +194,6 @@ def test_the_api_is_described(tmp_path: Path) -> None:
 
 
 def test_replaying_when_nothing_is_quarantined(tmp_path: Path) -> None:
-    done = hub(tmp_path, "replay")
+    done = hub(tmp_path, "replay", anew=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 1

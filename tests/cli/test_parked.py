@@ -16,7 +16,7 @@ from tests.cli.test_commands import hub
 
 
 def test_it_is_listed_tried_again_and_dropped(tmp_path: Path) -> None:
-    assert hub(tmp_path, "parked", "list").stdout == "Nothing was put aside.\n"
+    assert hub(tmp_path, "parked", "list", anew=True).stdout == "Nothing was put aside.\n"
     url = f"sqlite:///{tmp_path / 'data' / 'hub.db'}"
 
     def fill(connection: Connection) -> None:

@@ -41,11 +41,11 @@ def told(writer: Client, reader: Client, number: str) -> bool:
 
 @pytest.mark.feature("RT-01", "RT-03", "OPER-02")
 def test_news_goes_on_without_redis_and_is_as_before_when_it_is_back(
-    postgres_url: str, own_redis: RedisServer, tmp_path: Path
+    migrated_postgres_url: str, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     environ = {"HUB_REDIS_URL": own_redis.url}
     first, second = (
-        HubProcess(tmp_path / name, database_url=postgres_url, environ=environ)
+        HubProcess(tmp_path / name, database_url=migrated_postgres_url, environ=environ)
         for name in ("first", "second")
     )
     with first, second:

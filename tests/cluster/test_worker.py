@@ -28,11 +28,11 @@ def asked_for(twilio: TwilioStandIn) -> int:
 
 @pytest.mark.feature("OPER-02")
 def test_a_worker_sends_what_a_hub_that_is_gone_has_taken_in(
-    postgres_url: str, tmp_path: Path
+    migrated_postgres_url: str, tmp_path: Path
 ) -> None:
     with TwilioStandIn(recorded.path("openapi/twilio_api_v2010.json")) as twilio:
-        hub = TwilioHub(tmp_path / "serve", twilio, postgres_url)
-        worker = TwilioHub(tmp_path / "worker", twilio, postgres_url)
+        hub = TwilioHub(tmp_path / "serve", twilio, migrated_postgres_url)
+        worker = TwilioHub(tmp_path / "worker", twilio, migrated_postgres_url)
         twilio.moods[CUSTOMER] = Refuse(503, 20503)
         with hub:
             sending = {"channel_id": "sms", "to": CUSTOMER, "body": "On our way."}
@@ -68,13 +68,13 @@ def test_a_worker_leaves_the_first_admin_to_a_hub_that_can_show_the_password(
 
 @pytest.mark.feature("OPER-02", "OPER-03", "RT-03")
 def test_two_hubs_and_a_worker_keep_positions_in_order_and_send_nothing_twice(
-    postgres_url: str, redis_url: str, tmp_path: Path
+    migrated_postgres_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """All three look for what is to be sent; members write on both, and one of them watches."""
     environ = {"HUB_REDIS_URL": redis_url, "HUB_LEASE_MS": "1000"}
     with TwilioStandIn(recorded.path("openapi/twilio_api_v2010.json")) as twilio:
         first, second, worker = (
-            TwilioHub(tmp_path / name, twilio, postgres_url, environ=environ)
+            TwilioHub(tmp_path / name, twilio, migrated_postgres_url, environ=environ)
             for name in ("first", "second", "worker")
         )
         with first, second:
@@ -107,7 +107,7 @@ def test_two_hubs_and_a_worker_keep_positions_in_order_and_send_nothing_twice(
         senders = {(one.status_callback or "").partition("/hooks")[0] for one in twilio.sent}
         assert len(senders) > 1, "more than one process has sent"
         assert twilio.spec_errors == []
-    asyncio.run(books.read(postgres_url, books.check))
+    asyncio.run(books.read(migrated_postgres_url, books.check))
 
 
 def follow(client: Client, entries: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from hub.conformance.check import all_checks
+from tests.forks import hubs
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+ALONE = ("--disable-plugin-autoload", "-p", "channel-hub")
+"""Without what other packages here would add to pytest: importing that takes longer than the test.
+One test leaves pytest to find the suite by itself."""
 CASES = ROOT / "hub/conformance/mutants/cases"
 PACKAGE = """\
 import pathlib
@@ -48,9 +53,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-B", "-m", *command],
+        [sys.executable, "-B", "-m", "pytest", "-q", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -60,12 +65,12 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def hub(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, "hub.cli", "plugin", "test", *arguments)
+    return hubs().run(["plugin", "test", *arguments], folder=folder, environ=os.environ)
 
 
 @pytest.mark.feature("CONF-01")
 def test_pytest_needs_one_option_and_no_file(folder: Path) -> None:
-    done = run(folder, "pytest", "-q", "--hub-plugin", "their_channel:Channel")
+    done = run(folder, "--hub-plugin", "their_channel:Channel")
     assert done.returncode == 0, done.stdout
     assert f"{len(all_checks())} passed" in done.stdout
     assert "their_channel:Channel: conformant: core" in done.stdout
@@ -73,14 +78,14 @@ def test_pytest_needs_one_option_and_no_file(folder: Path) -> None:
 
 def test_collecting_neither_imports_nor_makes_the_plugin(folder: Path) -> None:
     option = ["--hub-plugin", "their_channel:Channel"]
-    done = run(folder, "pytest", "-q", "--collect-only", *option)
+    done = run(folder, *ALONE, "--collect-only", *option)
     assert done.stdout.count("conformance::") == len(all_checks()), done.stdout
     assert not (folder / "imported").exists()
 
 
 def test_a_failure_says_what_to_know(folder: Path) -> None:
     target = "their_channel:Forgetful"
-    done = run(folder, "pytest", "-q", "--hub-plugin", target, "-k", "ING-01")
+    done = run(folder, *ALONE, "--hub-plugin", target, "-k", "ING-01")
     assert done.returncode == 1
     for line in ("done: ", "expected: ", "got: ", "why: ", f"again:    hub plugin test {target}"):
         assert line in done.stdout
@@ -94,7 +99,7 @@ def test_in_a_module_it_is_a_class_of_tests(folder: Path) -> None:
         "TestIt = hub.conformance.conformance(their_channel.Channel, cases='tests/cases')\n"
         "class TestMore(TestIt):\n    def test_more(self):\n        pass\n"
     )
-    done = run(folder, "pytest", "-q", "tests", "-p", "no:cacheprovider", "-k", "LOD or test_more")
+    done = run(folder, *ALONE, "tests", "-p", "no:cacheprovider", "-k", "LOD or test_more")
     assert done.returncode == 0, done.stdout
     checks = sum(check.id.startswith("LOD") for check in all_checks())
     assert f"{2 * checks + 1} passed" in done.stdout, done.stdout
@@ -107,7 +112,7 @@ def test_no_check_may_be_replaced(folder: Path) -> None:
         "class TestIt(hub.conformance.conformance(their_channel.Channel)):\n"
         "    def test_conformance(self):\n        pass\n"
     )
-    done = run(folder, "pytest", "-q", "tests")
+    done = run(folder, *ALONE, "tests")
     assert done.returncode != 0
     assert "add tests beside it" in done.stdout
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from hub.conformance.report import report_on, story
 from hub.conformance.settings import settings_of
 from hub.conformance.subject import Subject, find
 from hub.plugin import Delivery
+from tests.forks import hubs
 from tests.hubs import HubProcess
 from tests.patience import PATIENCE
 
@@ -115,14 +115,10 @@ class Recording:
     def record(self, *arguments: str, package: str = "texts") -> subprocess.CompletedProcess[str]:
         """The command, in the folder of a channel's package."""
         config = ["--config", str(self.hub.folder / "hub.toml")]
-        return subprocess.run(
-            [sys.executable, "-m", "hub.cli", "plugin", "record", *arguments, *config],
-            cwd=self.folder / package,
-            env=self.hub.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
+        return hubs().run(
+            ["plugin", "record", *arguments, *config],
+            folder=self.folder / package,
+            environ=self.hub.environ,
         )
 
     def cases(self, package: str = "texts") -> Path:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from hub.store import inbox, inbox_counts, sights
+from hub.store import inbox, inbox_counts, inbox_sets, sights
 from hub.store import tables as t
 from hub.store.ids import Ids
 from hub.store.inbox import FILTERS, STATUSES, Filter
@@ -106,15 +106,14 @@ def _with(basis: Filter, status: str, filter_: str) -> Filter:
 
 @pytest.mark.feature("FILT-01", "FILT-02", "FILT-03", "FILT-04", "FILT-06", "PERM-03")
 @pytest.mark.parametrize(
-    ("hour", "few"), [(60_000, 0), (3_600_000, 5_000)], ids=["walked", "by entries"]
+    ("hour", "direct", "part"), [(60_000, 1, 1), (3_600_000, 400, 16)], ids=["many", "few"]
 )
 def test_the_list_and_its_counts_are_what_is_there(
-    workbench: Workbench, monkeypatch: pytest.MonkeyPatch, hour: int, few: int
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch, hour: int, direct: int, part: int
 ) -> None:
     monkeypatch.setattr(inbox_counts, "HOUR", hour)  # an hour or some thousand to a history
-    monkeypatch.setattr(inbox, "FEW", few)
-    monkeypatch.setattr(inbox, "MANY", few)
-    monkeypatch.setattr(inbox, "WALKED", 3)
+    monkeypatch.setattr(inbox_sets, "DIRECT", direct)
+    monkeypatch.setattr(inbox_sets, "PART", part)
     bases = st.builds(
         Filter,
         assignee_id=st.sampled_from((None, None, 11, 12)),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import websockets.sync.client
 from msgspec import json
 
-from hub.store import inbox_counts
+from hub.store import inbox_counts, inbox_sets
 from hub.store import tables as t
 from tests import books
 from tests.hubs import Client, HubProcess, wait_for
@@ -76,6 +76,7 @@ class Desk:
             )
             connection.execute(sa.delete(t.thread_counts))
             inbox_counts.fill(connection)
+            inbox_sets.fill(connection)
 
         await books.write(self.url, change)
 

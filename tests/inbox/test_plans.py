@@ -4,13 +4,14 @@ walking a table."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pyroaring import BitMap
 from sqlalchemy import Connection, event
 
 from hub.flow.record import world
@@ -31,8 +32,9 @@ from hub.store import (
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
-from hub.store.migrate import migrate
+from hub.store.inbox_sets import Sets
 from hub.store.scope import Scope
+from tests.hubs import lay_database
 from tests.writer.conftest import message
 
 EVERYBODY = Scope(1)
@@ -91,10 +93,10 @@ INDEXES = {
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> Any:
-    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-    await migrate(database)
-    engine = database.sync_engine()
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    path = tmp_path / "hub.db"
+    lay_database(path)
+    engine = Database(f"sqlite:///{path}").sync_engine()
     yield engine
     engine.dispose()
 
@@ -179,28 +181,42 @@ def test_a_range_until_now_has_the_filters_index_and_what_was_done_later(
     assert "threads USING INTEGER PRIMARY KEY" in later[0]
 
 
-def test_few_entries_of_a_past_range_lead_to_their_conversations(engine: sa.Engine) -> None:
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"since": 9, "until": 99},
+        {"since": 9, "until": 99 * inbox_counts.HOUR},
+        {"channels": ("mail",)},
+        {"own": ("+15550100002",), "since": 9},
+    ],
+)
+def test_what_only_entries_tell_is_looked_up_in_sets(
+    engine: sa.Engine, narrowed: dict[str, Any]
+) -> None:
+    keys = {
+        "thread_sets USING INDEX sqlite_autoindex_thread_sets_1 (organisation_id=? AND name=?)",
+        (
+            "entries USING COVERING INDEX ix_entries_activity "
+            "(organisation_id=? AND sort_at>? AND sort_at<?)"
+        ),
+        "threads USING INTEGER PRIMARY KEY (rowid=?)",
+        "threads USING INDEX ix_threads_waiting (organisation_id=? AND waiting_since>?)",
+    }
     for status, filter_ in itertools.product(STATUSES, FILTERS):
-        wanted = Filter(status=status, filter=filter_, me=7, late_since=9, since=9, until=99)
-        pages = partial(inbox.inbox_page, scope=EVERYBODY, wanted=wanted, limit=50)
-        counts = partial(inbox.filter_counts, scope=EVERYBODY, wanted=wanted)
-        for work in (pages, counts):
-            steps = plans(engine, work)
-            assert any("ix_entries_activity (organisation_id=? AND sort_at>?" in s for s in steps)
-            assert not any("SCAN threads" in one or "SCAN entries" in one for one in steps)
-
-
-def test_few_conversations_of_a_channel_are_found_by_it(engine: sa.Engine) -> None:
-    for status, filter_ in itertools.product(STATUSES, FILTERS):
-        wanted = Filter(status=status, filter=filter_, me=7, late_since=9, channels=("mail",))
+        wanted = Filter(status=status, filter=filter_, me=7, late_since=9, **narrowed)
         for work in (
             partial(inbox.inbox_page, scope=EVERYBODY, wanted=wanted, limit=50),
             partial(inbox.filter_counts, scope=EVERYBODY, wanted=wanted),
         ):
             steps = plans(engine, work)
-            used = "thread_channels USING COVERING INDEX ix_thread_channels_list"
-            assert any(used in step for step in steps), steps
-            assert not any("SCAN threads" in one or "ix_threads_" in one for one in steps), steps
+            looked = {one.partition(" ")[2] for one in steps if one.startswith("SEARCH")}
+            assert {one for one in looked if "thread_counts" not in one} <= keys
+            assert [one for one in walks(steps) if one != "SCAN every"] == []
+
+
+def test_the_order_of_a_set_is_looked_up_by_number(engine: sa.Engine) -> None:
+    steps = plans(engine, lambda one: Sets(one, 1).newest(BitMap([1, 2]), 50, None))
+    assert "ix_threads_number (organisation_id=? AND number=?)" in steps[0]
 
 
 KEPT = """
@@ -237,9 +253,10 @@ def test_a_limited_roles_list_has_the_same_indexes(
     assert [step for step in walks(steps) if step != "SCAN every"] == []
 
 
-async def test_a_limited_roles_list_has_the_same_indexes_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    await migrate(database)
+async def test_a_limited_roles_list_has_the_same_indexes_on_postgresql(
+    migrated_postgres_url: str,
+) -> None:
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
@@ -297,9 +314,8 @@ GENERIC = "SET plan_cache_mode = force_generic_plan"
 """As for a statement that is asked often."""
 
 
-async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    await migrate(database)
+async def test_each_filter_has_its_index_on_postgresql(migrated_postgres_url: str) -> None:
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     seen: dict[tuple[str, str], str] = {}
     async with engine.connect() as connection:
@@ -320,11 +336,12 @@ async def test_each_filter_has_its_index_on_postgresql(postgres_url: str) -> Non
     assert seen == INDEXES
 
 
-async def test_the_writer_goes_by_whole_keys_before_anything_is_counted(postgres_url: str) -> None:
+async def test_the_writer_goes_by_whole_keys_before_anything_is_counted(
+    migrated_postgres_url: str,
+) -> None:
     """Without statistics PostgreSQL takes an organisation for as small as a row, and would walk
     along all that it has."""
-    database = Database(postgres_url)
-    await migrate(database)
+    database = Database(migrated_postgres_url)
     engine = database.writing_engine()
     async with engine.connect() as connection:
         steps = await connection.run_sync(

@@ -22,12 +22,14 @@ WAYS = ("poll", "listen")
 
 @pytest.fixture
 def two(
-    postgres_url: str, redis_url: str, tmp_path: Path, courier: Courier
+    migrated_postgres_url: str, redis_url: str, tmp_path: Path, courier: Courier
 ) -> Iterator[tuple[HubProcess, HubProcess]]:
     config = "".join(configured(courier, f"courier-{way}", tmp_path, id_=way) for way in WAYS)
     environ = {"HUB_REDIS_URL": redis_url, "HUB_LEASE_MS": "1500", "PYTHONPATH": str(PLUGINS)}
     first, second = (
-        HubProcess(tmp_path / name, config=config, database_url=postgres_url, environ=environ)
+        HubProcess(
+            tmp_path / name, config=config, database_url=migrated_postgres_url, environ=environ
+        )
         for name in ("first", "second")
     )
     with first, second:
@@ -36,7 +38,7 @@ def two(
 
 @pytest.mark.feature("OPER-02", "OPER-03")
 def test_one_does_it_and_the_other_takes_over(
-    two: tuple[HubProcess, HubProcess], courier: Courier, postgres_url: str
+    two: tuple[HubProcess, HubProcess], courier: Courier, migrated_postgres_url: str
 ) -> None:
     written: list[str] = []
 
@@ -45,7 +47,9 @@ def test_one_does_it_and_the_other_takes_over(
         written.extend(texts)
         courier.write(*texts)
         wait_for(
-            lambda: all(sorted(own) == sorted(written) for own in _texts(postgres_url).values()),
+            lambda: all(
+                sorted(own) == sorted(written) for own in _texts(migrated_postgres_url).values()
+            ),
             what=what,
         )
 
@@ -62,7 +66,7 @@ def test_one_does_it_and_the_other_takes_over(
     assert courier.listened > listened, "at least one of them was who listened"
     assert courier.most_polling == 1
     assert courier.most_listening == 1
-    asyncio.run(books.read(postgres_url, books.check))
+    asyncio.run(books.read(migrated_postgres_url, books.check))
 
 
 def _texts(url: str) -> dict[str, list[str]]:

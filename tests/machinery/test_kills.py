@@ -19,8 +19,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hub.store import tables as t
-from hub.store.database import Database
-from hub.store.migrate import migrate
 from tests import books
 from tests.forks import HUB, Forker, Process
 from tests.hubs import wait_for
@@ -78,7 +76,6 @@ def test_killed_at_random_consumers_see_every_change_once_and_timers_and_jobs_en
     seed = int(os.environ.get("HUB_KILL_SEED") or random.SystemRandom().getrandbits(32))
     print(f"HUB_KILL_SEED={seed}")  # shown when the test fails
     chance = random.Random(seed)
-    asyncio.run(migrate(Database(database_url)))
     asyncio.run(books.write(database_url, scratch.create_all))
     number = 1 if database_url.startswith("sqlite") else 2
     with Forker("tests.machinery.process", "run", HUB) as forker:

@@ -30,8 +30,7 @@ from hub.rules.states import Refusal
 from hub.store import clock, kv, replies
 from hub.store import tables as t
 from hub.store.blobs import Blobs
-from hub.store.database import Database
-from hub.store.migrate import migrate
+from tests.hubs import lay_database
 from tests.machinery.conftest import ORG, Rig, opened, until
 
 BODIES = [f"file {number}".encode() * 50 for number in range(4)]
@@ -235,7 +234,7 @@ class Files(RuleBasedStateMachine):
 
 def test_what_is_referred_to_stays_and_all_else_goes(tmp_path: Path) -> None:
     template = tmp_path / "template.db"
-    asyncio.run(migrate(Database(f"sqlite:///{template}")))
+    lay_database(template)
     machine = type("FilesHere", (Files,), {"template": template})
     machine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
     machine.TestCase().runTest()

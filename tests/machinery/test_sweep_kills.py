@@ -17,8 +17,6 @@ from pathlib import Path
 import pytest
 
 from hub.store.blobs import Blobs
-from hub.store.database import Database
-from hub.store.migrate import migrate
 from tests import books
 from tests.forks import ROOT, Forker
 from tests.hubs import wait_for
@@ -35,7 +33,6 @@ def test_whatever_dies_no_file_is_lost_and_none_stays(database_url: str, tmp_pat
     chance = random.Random(seed)
     folder = tmp_path / "blobs"
     folder.mkdir()
-    asyncio.run(migrate(Database(database_url)))
     number = 1 if database_url.startswith("sqlite") else 2
     with Forker("tests.machinery.keeping", "run") as forker:
         for _ in range(max(KILLS // 2, 2)):

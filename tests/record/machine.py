@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import strategies as st
 from msgspec import structs
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from hub.flow.record import Record
@@ -414,10 +415,13 @@ def let_roles_see(connection: Connection, *of_roles: frozenset[str]) -> None:
 
 
 def dump(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, but for counts that have come down to nothing."""
+    """Every row of every table, but for counts that have come down to nothing. The same set may be
+    written in several ways."""
     return {
         table.name: [
-            tuple(row)
+            (*row[:-1], list(BitMap.deserialize(row.numbers)))
+            if table is t.thread_sets
+            else tuple(row)
             for row in connection.execute(sa.select(table).order_by(*table.primary_key.columns))
             if not (table.name.endswith("_counts") and row.n == 0)
         ]

@@ -17,7 +17,6 @@ from hub.rules.news import CallEnd
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.ids import Ids
-from hub.store.migrate import migrate
 from tests import books
 from tests.hubs import wait_for
 from tests.record import machine
@@ -47,10 +46,9 @@ def message(number: int, entry_id: int) -> c.ReceiveMessage:
     )
 
 
-async def test_the_same_strangers_forwards_and_backwards(postgres_url: str) -> None:
+async def test_the_same_strangers_forwards_and_backwards(migrated_postgres_url: str) -> None:
     """A third transaction holds both up in the middle, where each has what the other wants next."""
-    database = Database(postgres_url)
-    await migrate(database)
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     async with engine.begin() as connection:
         await connection.run_sync(machine.prepare)
@@ -71,20 +69,23 @@ async def test_the_same_strangers_forwards_and_backwards(postgres_url: str) -> N
     async with engine.connect() as connection:
         await connection.execute(sa.insert(t.addresses), [middle])
         both = asyncio.gather(writers[0].record(*forwards), writers[1].record(*backwards))
-        await asyncio.to_thread(wait_for, lambda: asyncio.run(number(postgres_url, WAITING)) == 2)
+        await asyncio.to_thread(
+            wait_for, lambda: asyncio.run(number(migrated_postgres_url, WAITING)) == 2
+        )
         await connection.rollback()
     await both
     for writer in writers:
         await writer.stop()
     await engine.dispose()
-    await books.read(postgres_url, books.check)
-    assert await number(postgres_url, DEADLOCKS) == 0
+    await books.read(migrated_postgres_url, books.check)
+    assert await number(migrated_postgres_url, DEADLOCKS) == 0
 
 
-async def test_an_echo_and_the_answer_to_its_sending_at_the_same_moment(postgres_url: str) -> None:
+async def test_an_echo_and_the_answer_to_its_sending_at_the_same_moment(
+    migrated_postgres_url: str,
+) -> None:
     """Whichever is first, in whichever process: there is one entry for each message."""
-    database = Database(postgres_url)
-    await migrate(database)
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     writers = [Writer(database, Record(Ids(node)), lambda _: None) for node in (1, 2)]
     sends = [sent(number, 10_000 + 2 * number) for number in range(STRANGERS)]
@@ -118,10 +119,10 @@ async def test_an_echo_and_the_answer_to_its_sending_at_the_same_moment(postgres
         await writer.stop()
     await engine.dispose()
     kinds = "SELECT count(*) FROM entries WHERE author_kind = '{}'"
-    assert await number(postgres_url, kinds.format("elsewhere")) == 0
-    assert await number(postgres_url, kinds.format("member")) == STRANGERS
+    assert await number(migrated_postgres_url, kinds.format("elsewhere")) == 0
+    assert await number(migrated_postgres_url, kinds.format("member")) == STRANGERS
     named = "SELECT count(*) FROM external_ids WHERE transmission_id IS NOT NULL"
-    assert await number(postgres_url, named) == STRANGERS
+    assert await number(migrated_postgres_url, named) == STRANGERS
 
 
 def sent(number: int, entry_id: int) -> c.SendMessage:
@@ -171,10 +172,9 @@ def told(number: int, outcome: str) -> c.ReceiveNews:
 
 
 @pytest.mark.feature("VOIC-03")
-async def test_calls_are_moved_while_more_is_told_of_them(postgres_url: str) -> None:
+async def test_calls_are_moved_while_more_is_told_of_them(migrated_postgres_url: str) -> None:
     """Whoever tells of a call knows only where it was when it began."""
-    database = Database(postgres_url)
-    await migrate(database)
+    database = Database(migrated_postgres_url)
     engine = database.async_engine()
     async with engine.begin() as connection:
         await connection.run_sync(machine.prepare)
@@ -184,7 +184,7 @@ async def test_calls_are_moved_while_more_is_told_of_them(postgres_url: str) -> 
     await writers[0].record(*(message(number, number) for number in (1, 2, 3)))
     await writers[0].record(*(call(number) for number in range(STRANGERS)))
     contacts = await books.read(
-        postgres_url, lambda one: one.scalars(sa.select(t.contacts.c.id)).all()
+        migrated_postgres_url, lambda one: one.scalars(sa.select(t.contacts.c.id)).all()
     )
 
     def moved(number: int, to: int) -> c.ReassignCall:
@@ -209,8 +209,8 @@ async def test_calls_are_moved_while_more_is_told_of_them(postgres_url: str) -> 
     for writer in writers:
         await writer.stop()
     await engine.dispose()
-    await books.read(postgres_url, books.check)
-    threads = await books.read(postgres_url, lambda one: books.rows(one, t.threads))
+    await books.read(migrated_postgres_url, books.check)
+    threads = await books.read(migrated_postgres_url, lambda one: books.rows(one, t.threads))
     assert sum(thread.unresolved for thread in threads) == STRANGERS
 
 

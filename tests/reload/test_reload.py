@@ -364,13 +364,13 @@ def test_without_a_hub_there_is_nothing_to_reload(tmp_path: Path) -> None:
 
 @pytest.mark.feature("PLUG-02")
 def test_of_several_processes_each_is_told_by_the_command_on_its_folder(
-    tmp_path: Path, postgres_url: str
+    tmp_path: Path, migrated_postgres_url: str
 ) -> None:
     hubs = [
         Reloading(
             tmp_path / name,
             config=CONFIG.format(folder=tmp_path),
-            database_url=postgres_url,
+            database_url=migrated_postgres_url,
             environ={**ENVIRON, "HUB_DATA": str(tmp_path / data)},
         )
         for name, data in (("one", "data"), ("two", "data"), ("three", "elsewhere"))

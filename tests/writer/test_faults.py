@@ -19,9 +19,8 @@ from hub.flow.record import Outcome
 from hub.flow.writer import Unavailable, Writer, lanes
 from hub.store import tables as t
 from hub.store.database import Database, ReadTooLong, shrink_log
-from hub.store.migrate import migrate
 from tests import books
-from tests.hubs import wait_for
+from tests.hubs import lay_database, wait_for
 from tests.record import machine
 from tests.services import PostgresServer, find_postgres
 from tests.writer.conftest import message, writer_on
@@ -88,10 +87,11 @@ async def test_a_function_sees_and_takes_back_what_its_commands_did(
 
 @pytest.mark.parametrize("breaks", [["after"], ["before"], ["before", "after"], ["before"] * 3])
 @pytest.mark.feature("OPER-03")
-async def test_an_ambiguous_commit_is_settled(postgres_url: str, breaks: list[Break]) -> None:
-    await migrate(Database(postgres_url))
-    await books.write(postgres_url, machine.prepare)
-    async with wire_to(postgres_url) as (wire, url), writer_on(url) as writer:
+async def test_an_ambiguous_commit_is_settled(
+    migrated_postgres_url: str, breaks: list[Break]
+) -> None:
+    await books.write(migrated_postgres_url, machine.prepare)
+    async with wire_to(migrated_postgres_url) as (wire, url), writer_on(url) as writer:
         await writer.record(message(1))
         await writer.execute(lambda connection: connection.execute(NONE_YET))
         wire.breaks = list(breaks)
@@ -102,8 +102,8 @@ async def test_an_ambiguous_commit_is_settled(postgres_url: str, breaks: list[Br
         assert wire.broken == len(breaks)
         assert writer.trouble is None
         assert await writer.execute(one_more) == "2", "done once"
-    assert await books.read(postgres_url, count) == 2
-    await books.read(postgres_url, books.check)
+    assert await books.read(migrated_postgres_url, count) == 2
+    await books.read(migrated_postgres_url, books.check)
 
 
 @pytest.mark.feature("OPER-03")
@@ -113,8 +113,7 @@ async def test_postgresql_restarted_under_load_loses_nothing_answered() -> None:
         pytest.skip("PostgreSQL is missing")
     server = PostgresServer(programs)
     try:
-        url = server.url(server.create_database())
-        await migrate(Database(url))
+        url = server.url(server.hub_database())
         await books.write(url, machine.prepare)
         async with writer_on(url) as writer:
             answered = await _through_restarts(writer, server)
@@ -180,8 +179,8 @@ async def test_what_waits_too_long_is_refused_and_not_done(
 
 
 async def test_the_log_is_cut_when_there_is_time(tmp_path: Path) -> None:
+    lay_database(tmp_path / "hub.db")
     url = f"sqlite:///{tmp_path / 'hub.db'}"
-    await migrate(Database(url))
     await books.write(url, machine.prepare)
     log = tmp_path / "hub.db-wal"
     reading = Database(url)
@@ -198,8 +197,8 @@ async def test_the_log_is_cut_when_there_is_time(tmp_path: Path) -> None:
 
 async def test_the_log_stays_small_under_readers_and_is_cut_when_they_end(tmp_path: Path) -> None:
     """A snapshot that is open keeps the log; one after another, as readers come, does not."""
+    lay_database(tmp_path / "hub.db")
     url = f"sqlite:///{tmp_path / 'hub.db'}"
-    await migrate(Database(url))
     await books.write(url, machine.prepare)
     log = tmp_path / "hub.db-wal"
     reading = Database(url)
@@ -243,8 +242,8 @@ async def test_a_log_that_cannot_be_cut_for_want_of_space_ends_nothing(
 ) -> None:
     """The disk is full for the database while the log is written back into it."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would leave half a module
+    lay_database(tmp_path / "hub.db")
     url = f"sqlite:///{tmp_path / 'hub.db'}"
-    await migrate(Database(url))
     await books.write(url, machine.prepare)
     log = tmp_path / "hub.db-wal"
     async with writer_on(url) as writer:

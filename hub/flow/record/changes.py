@@ -19,8 +19,8 @@ from sqlalchemy import Connection
 
 from hub.flow.record.world import AddressKey, ExternalId, ExternalKey, World
 from hub.rules.rights import Actor
-from hub.rules.states import Entry
-from hub.store import audit, inbox_counts, search
+from hub.rules.states import Entry, Thread
+from hub.store import audit, inbox_counts, inbox_sets, search
 from hub.store import tables as t
 from hub.store.sights import keep as keep_lists
 from hub.store.statements import Many, among, bound
@@ -221,29 +221,39 @@ _PLACED = attrgetter(
 def _keep_lists(
     connection: Connection, before: Snapshot, world: World, sights: Mapping[int, int]
 ) -> None:
-    """The lists of limited roles, of organisations that have any (``sights``, where it is known
-    already): under the lock of the organisation's row."""
-    threads = before.states["threads"]
-    touched = {id_ for id_, one in world.threads.items() if threads.get(id_) is not one}
+    """The sets, and the lists of limited roles of organisations that have any (``sights``, where it
+    is known already): under the lock of the organisation's row."""
+    threads, entries = before.states["threads"], before.states["entries"]
+    channels = before.states["channels"]
+    touched: dict[int, set[int]] = defaultdict(set)
+    moves: dict[int, inbox_sets.Moves] = defaultdict(inbox_sets.Moves)
+    for id_, thread in world.threads.items():
+        known: Thread | None = threads.get(id_)
+        if known is not thread:
+            touched[thread.organisation_id].add(id_)
+            moves[thread.organisation_id].thread(known, thread)
     for id_, entry in world.entries.items():
-        known: Entry | None = before.states["entries"].get(id_)
-        if known is entry:
+        was: Entry | None = entries.get(id_)
+        if was is entry or (was is not None and _PLACED(was) == _PLACED(entry)):
             continue
-        if known is None or _PLACED(known) != _PLACED(entry):
-            touched.add(entry.thread_id)
-            if known is not None:
-                touched.add(known.thread_id)
-    removed = before.states["entries"].keys() - world.entries.keys()
-    touched.update(before.states["entries"][id_].thread_id for id_ in removed)
-    by_organisation: dict[int, set[int]] = defaultdict(set)
-    for id_ in touched:
-        by_organisation[world.threads[id_].organisation_id].add(id_)
-    for org in sorted(by_organisation):
+        own = entry.thread_id
+        touched[entry.organisation_id].add(own)
+        used = channels.get((own, entry.channel_id))
+        moves[entry.organisation_id].added(entry, threads.get(own), used)
+        if was is not None:
+            touched[was.organisation_id].add(was.thread_id)
+            moves[was.organisation_id].gone(was)
+    for id_ in entries.keys() - world.entries.keys():
+        gone: Entry = entries[id_]
+        touched[gone.organisation_id].add(gone.thread_id)
+        moves[gone.organisation_id].gone(gone)
+    for org in sorted(touched):
         count = sights.get(org)
         if count is None:
             count = connection.execute(_SIGHTS, {"org": org}).scalar_one()
+        inbox_sets.keep(connection, org, moves[org])
         if count:
-            keep_lists(connection, org, by_organisation[org])
+            keep_lists(connection, org, touched[org])
 
 
 def _remove(connection: Connection, entries: list[Entry]) -> None:
