@@ -54,9 +54,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Pytest in that folder, with none of the options that are for the run that this is part of."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     return subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-q", *arguments],
         cwd=folder,
+        env=environ,
         capture_output=True,
         text=True,
         timeout=5 * PATIENCE,
