@@ -99,7 +99,7 @@ class Inbox:
             """() => new MutationObserver(() => {
               for (const toast of document.querySelectorAll(".toast"))
                 toast.dispatchEvent(new PointerEvent("pointerenter"));
-            }).observe(document.querySelector(".toasts"), { subtree: true, childList: true })"""
+            }).observe(document, { subtree: true, childList: true })"""
         )
 
     def open(self, number: str) -> Self:

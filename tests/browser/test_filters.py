@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
+from hub.store import inbox_sets
+from hub.store import tables as t
 from tests.browser.screen import Inbox, shown, written
 from tests.hubs import HubProcess, running_hub, wait_for
+from tests.patience import PATIENCE
 
 BEN = ("ben@example.com", "another-good-password")
 CONFIG = """
@@ -62,10 +64,21 @@ class Desk:
         """Everything in a conversation happened at noon so many days ago."""
         at = round(datetime.fromisoformat(f"{day(ago)}T12:00").replace(tzinfo=ZONE).timestamp())
         path = self.hub.folder / "data" / "hub.db"
-        with closing(sqlite3.connect(path, timeout=30)) as database, database:
-            moved = (at * 1000, int(thread["id"]))
-            database.execute("UPDATE entries SET sort_at = ? WHERE thread_id = ?", moved)
-            database.execute("UPDATE threads SET sort_at = ?1, active_at = ?1 WHERE id = ?2", moved)
+        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": PATIENCE})
+        entries, threads = t.entries, t.threads
+        with engine.begin() as connection:
+            connection.execute(
+                sa.update(entries)
+                .where(entries.c.thread_id == int(thread["id"]))
+                .values(sort_at=at * 1000)
+            )
+            connection.execute(
+                sa.update(threads)
+                .where(threads.c.id == int(thread["id"]))
+                .values(sort_at=at * 1000, active_at=at * 1000)
+            )
+            inbox_sets.fill(connection)
+        engine.dispose()
 
 
 def day(ago: int) -> str:

@@ -71,6 +71,21 @@ def test_an_echo_and_the_message_it_is_of_are_one_entry_in_any_order(workbench: 
     _same_in_batches(workbench, machine.echoed(), machine.check_echoes)
 
 
+@pytest.mark.feature("VOIC-03")
+def test_a_call_leaves_for_a_new_contact_in_the_batch_that_brought_it(
+    workbench: Workbench,
+) -> None:
+    call = {"kind": "call", "at": 0, "org": 1, "channel": "sms", "phone": machine.PHONES[0],
+            "external": 0, "direction": "in", "withheld": False, "name": None}  # fmt: skip
+    move = {"kind": "move", "at": 0, "pick": 0, "to": None}
+
+    def look(connection: Connection, _: list[machine.Step]) -> None:
+        actions = connection.scalars(sa.select(t.audit.c.action)).all()
+        assert "call.reassigned" in actions
+
+    _check(workbench, [call, move], [], look)
+
+
 @pytest.mark.feature("ROUT-01")
 def test_identities_move_and_nothing_is_lost(workbench: Workbench) -> None:
     def look(connection: Connection, history: list[machine.Step]) -> None:
@@ -95,6 +110,33 @@ def test_what_waits_is_decided_once_whatever_happens(workbench: Workbench) -> No
     _same_in_batches(workbench, machine.proposals, machine.check_approvals)
 
 
+def _check(
+    workbench: Workbench,
+    history: list[machine.Step],
+    cuts: list[int],
+    look: Callable[[Connection, list[machine.Step]], None],
+) -> None:
+    def alone(connection: Connection) -> tuple[Any, Any]:
+        machine.prepare(connection)
+        machine.assign_automatically(connection)
+        work = machine.one_at_a_time(connection, history)
+        machine.check(connection)
+        machine.check_assignees(connection)
+        look(connection, history)
+        return work, machine.dump(connection)
+
+    def together(connection: Connection) -> Any:
+        machine.prepare(connection)
+        machine.assign_automatically(connection)
+        machine.in_batches(connection, work, cuts)
+        return machine.dump(connection)
+
+    work, expected = workbench.run(alone)
+    found = workbench.run(together)
+    for table, rows in expected.items():
+        assert found[table] == rows, f"{table} differs"
+
+
 def _same_in_batches(
     workbench: Workbench,
     histories: st.SearchStrategy[list[machine.Step]],
@@ -105,24 +147,6 @@ def _same_in_batches(
     @settings(max_examples=50 if fewer else 200)
     @given(histories, st.lists(st.integers(0, 1_000), max_size=6))
     def check(history: list[machine.Step], cuts: list[int]) -> None:
-        def alone(connection: Connection) -> tuple[Any, Any]:
-            machine.prepare(connection)
-            machine.assign_automatically(connection)
-            work = machine.one_at_a_time(connection, history)
-            machine.check(connection)
-            machine.check_assignees(connection)
-            look(connection, history)
-            return work, machine.dump(connection)
-
-        def together(connection: Connection) -> Any:
-            machine.prepare(connection)
-            machine.assign_automatically(connection)
-            machine.in_batches(connection, work, cuts)
-            return machine.dump(connection)
-
-        work, expected = workbench.run(alone)
-        found = workbench.run(together)
-        for table, rows in expected.items():
-            assert found[table] == rows, f"{table} differs"
+        _check(workbench, history, cuts, look)
 
     check()

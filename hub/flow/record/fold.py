@@ -1582,7 +1582,7 @@ class Fold:
             one.thread_id == source.id and one.kind != "system" and one.id != call.id
             for one in self.world.entries.values()
         )
-        if not others and source.contact_id not in self.world.reached:
+        if not others and source.contact_id not in self.world.addresses.values():
             raise Refusal("already_alone", "The call stands alone already.", kind="conflict")
         # Its number is another contact's; without one the number was withheld.
         name = None if call.address is None else ANONYMOUS

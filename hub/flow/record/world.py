@@ -159,8 +159,6 @@ class World:
         """Of threads being read, from the first on that is unread or may become so."""
         self.dialled: dict[tuple[int, str, str], list[int]] = defaultdict(list)
         """Calls of ours that are being made, by organisation, channel and address."""
-        self.reached: set[int] = set()
-        """Of the contacts whose calls are moved those that have an address."""
 
 
 class Wanted:
@@ -470,9 +468,6 @@ _DIALLED = (
     )
     .order_by(t.transmissions.c.id)
 )
-_REACHED = (
-    sa.select(t.addresses.c.contact_id).where(among(t.addresses.c.contact_id, "ids")).distinct()
-)
 _STAYING = (
     sa.select(*fields(t.entries, Entry))
     .where(*bound(thread=t.entries.c.thread_id), ~among(t.entries.c.id, "moving"))
@@ -546,11 +541,15 @@ class _Loader:
             for row in self._rows(_ADDRESSES, org=org, scheme=scheme, values=values):
                 self.world.addresses[org, scheme, row.value] = row.contact_id
                 self.wanted.contacts.add(row.contact_id)
-        changing = {self.world.addresses.get(key) for key in self.wanted.identities} - {None}
-        if changing:  # what else they are reached at
-            for row in self._rows(_ALL_ADDRESSES, ids=changing):
-                key = (row.organisation_id, row.scheme, row.value)
-                self.world.addresses[key] = row.contact_id
+        known = self.world.addresses
+        if changing := {known[key] for key in self.wanted.identities if key in known}:
+            self._all_addresses(changing)
+
+    def _all_addresses(self, contact_ids: Collection[int]) -> None:
+        """What else they are reached at."""
+        for row in self._rows(_ALL_ADDRESSES, ids=contact_ids):
+            key = (row.organisation_id, row.scheme, row.value)
+            self.world.addresses[key] = row.contact_id
 
     def _answered(self) -> None:
         """The conversations in which strangers answer what was sent to somebody else."""
@@ -703,8 +702,7 @@ class _Loader:
                     for row in self._rows(statement, **of):
                         world.entries.setdefault(row.id, struct(Entry, row))
         if sources:
-            ids = [world.threads[id_].contact_id for id_ in sources]
-            world.reached.update(row.contact_id for row in self._rows(_REACHED, ids=ids))
+            self._all_addresses({world.threads[id_].contact_id for id_ in sources})
 
     def _approvals(self) -> None:
         """Read after their threads were locked: of two who decide, the second sees the first."""
