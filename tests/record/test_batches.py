@@ -71,6 +71,23 @@ def test_an_echo_and_the_message_it_is_of_are_one_entry_in_any_order(workbench: 
     _same_in_batches(workbench, machine.echoed(), machine.check_echoes)
 
 
+@pytest.mark.feature("ROUT-06")
+def test_receipts_that_came_before_the_echo_they_are_of(workbench: Workbench) -> None:
+    """The one that says more came first: by the clock, and in the order of the database."""
+    mine = {"org": 1, "channel": "chat"}
+    first = {"kind": "receive", **mine, "phone": machine.PHONES[0], "own": machine.OWN[0],
+             "occurred": None, "asks": False, "echo": True, "files": 0, "says": "", "name": None}  # fmt: skip
+    receipt = {"kind": "receipt", **mine, "of": "out100"}
+    history = [
+        {**first, "at": 0, "external": "in0"},
+        {**receipt, "at": 1, "status": "read"},
+        {**receipt, "at": 0, "status": "delivered"},
+        {**first, "at": 0, "external": "out100"},
+    ]
+    for cuts in ([], [2], [1, 2, 3]):
+        _check(workbench, history, cuts, lambda _, __: None)
+
+
 @pytest.mark.feature("VOIC-03")
 def test_a_call_leaves_for_a_new_contact_in_the_batch_that_brought_it(
     workbench: Workbench,

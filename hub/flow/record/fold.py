@@ -441,13 +441,19 @@ class Fold:
             self.world.external[key] = ExternalId(
                 transmission.thread_id, transmission.entry_id, transmission.id
             )
-            told = list(seen.values())
+            told = self._told_of(key)
             if command.threads:
                 self._keep_name(transmission.entry_id, command.external_id)
             self._hear_all(key, transmission.entry_id, command.at)
         for each in told:
             self._report(self.world.transmissions[transmission.id], command.external_id, each)
         return transmission.entry_id
+
+    def _told_of(self, key: ExternalKey) -> list[StoredReceipt]:
+        """The receipts of a message as they came: the database gives those of former batches in any
+        order."""
+        told = self.world.receipts.get(key, {}).values()
+        return sorted(told, key=lambda one: (one.received_at, one.status))
 
     def _report(
         self,
@@ -557,9 +563,8 @@ class Fold:
 
     def _catch_up(self, key: ExternalKey, entry_id: int, at: int) -> None:
         """Whatever was told of a message before it came."""
-        if key in self.world.receipts:
-            for receipt in self.world.receipts[key].values():
-                self._report_echo(entry_id, receipt)
+        for receipt in self._told_of(key):
+            self._report_echo(entry_id, receipt)
         self._hear_all(key, entry_id, at)
 
     def _change_entry(self, entry: Entry, at: int) -> None:
@@ -1766,7 +1771,7 @@ class Fold:
             self.world.external[key] = ExternalId(changed.thread_id, changed.entry_id, changed.id)
             if known.entry_id not in {None, changed.entry_id}:
                 self._forget_echo(known.entry_id or 0, changed.entry_id, command.at)
-            for receipt in self.world.receipts[key].values():  # those that came first
+            for receipt in self._told_of(key):  # those that came first
                 self._report(self.world.transmissions[changed.id], external_id, receipt)
             if known.entry_id != changed.entry_id:  # it was nobody's, or an echo's that came first
                 self._hear_all(key, changed.entry_id, command.at)
