@@ -86,6 +86,21 @@ describe("an alert", () => {
     ]);
   });
 
+  it("of many messages is one that says how many, and leads to what is unread", async () => {
+    const made = await alerted();
+    const call = { kind: "call", text: "" } as const;
+    push(
+      made,
+      came("text", entry("n1", "t1")),
+      came("email", entry("n2", "t2")),
+      came("call", entry("n3", "t3", call)),
+      came("text", entry("n4", "t4")),
+    );
+    expect(texts(made)).toEqual(["3 new messages", "Call from +1 555 0100"]);
+    made.inbox.toasts.shown.get()[0]?.action?.run();
+    expect(made.went).toEqual(["/messages?status=unread"]);
+  });
+
   it("is not made of what is looked at, of changes that are none, or twice of a missing address", async () => {
     const made = await alerted();
     await made.inbox.open("t1");

@@ -1,6 +1,7 @@
 import type { Inbox } from "./inbox";
 import { formatPlace, type Place } from "./place";
 import { defaultScope } from "./scope";
+import type { Crowd } from "./toasts";
 import type { AlertChoices, AlertKind, Change, Channel, Entry } from "./wire";
 import { t } from "./words";
 
@@ -49,6 +50,17 @@ export function isQuiet({ on, start, end, zone }: AlertChoices["quiet"], now: nu
 /** Tells a person of what happens elsewhere than where they look. What they see, the server decides. */
 export class Alerts {
   readonly #mentioned = new Set<string>();
+  readonly #messages: Crowd = {
+    tag: "messages",
+    text: t.alerts.many,
+    action: {
+      label: t.alerts.showUnread,
+      run: () => {
+        const scope = { ...defaultScope, status: "unread" } as const;
+        this.ports.go({ page: "messages", scope, conversation: null, entry: null });
+      },
+    },
+  };
 
   constructor(
     private readonly inbox: Inbox,
@@ -158,7 +170,8 @@ export class Alerts {
       const run = () => {
         this.ports.go(place);
       };
-      toasts.add(title, { label: t.alerts.open, run }, { tag, detail: body });
+      const crowd = kind === "text" || kind === "email" ? { crowd: this.#messages } : {};
+      toasts.add(title, { label: t.alerts.open, run }, { tag, detail: body, ...crowd });
     }
     if (choices && isQuiet(choices.quiet, ports.clock.now())) return;
     if (choices?.sound !== false) this.ports.chime();

@@ -579,6 +579,8 @@ export const en = {
         : `Nobody knows whether a message to ${who} went out`,
     channel: (name: string) => `${name} needs attention`,
     open: "Open",
+    many: (count: number) => `${String(count)} new messages`,
+    showUnread: "Show unread",
   },
   letter: {
     route: (from: string | null, to: string | null) =>
