@@ -54,6 +54,22 @@ class Workbench:
         self._loop.close()
 
 
+_WRITTEN: machine.Step = {
+    "kind": "receive",
+    "at": 0,
+    "org": 1,
+    "channel": "sms",
+    "phone": machine.PHONES[0],
+    "own": machine.OWN[0],
+    "occurred": None,
+    "asks": False,
+    "echo": False,
+    "files": 0,
+    "says": "Hello",
+    "name": None,
+}
+
+
 @pytest.fixture
 def workbench(database_url: str) -> Iterator[Workbench]:
     bench = Workbench(database_url)
@@ -74,15 +90,13 @@ def test_an_echo_and_the_message_it_is_of_are_one_entry_in_any_order(workbench: 
 @pytest.mark.feature("ROUT-06")
 def test_receipts_that_came_before_the_echo_they_are_of(workbench: Workbench) -> None:
     """The one that says more came first: by the clock, and in the order of the database."""
-    mine = {"org": 1, "channel": "chat"}
-    first = {"kind": "receive", **mine, "phone": machine.PHONES[0], "own": machine.OWN[0],
-             "occurred": None, "asks": False, "echo": True, "files": 0, "says": "", "name": None}  # fmt: skip
-    receipt = {"kind": "receipt", **mine, "of": "out100"}
+    echo = {**_WRITTEN, "echo": True}
+    receipt = {"kind": "receipt", "org": 1, "channel": "sms", "of": "out100"}
     history = [
-        {**first, "at": 0, "external": "in0"},
+        {**echo, "external": "in0"},
         {**receipt, "at": 1, "status": "read"},
         {**receipt, "at": 0, "status": "delivered"},
-        {**first, "at": 0, "external": "out100"},
+        {**echo, "external": "out100"},
     ]
     for cuts in ([], [2], [1, 2, 3]):
         _check(workbench, history, cuts, lambda _, __: None)
@@ -94,13 +108,18 @@ def test_a_call_leaves_for_a_new_contact_in_the_batch_that_brought_it(
 ) -> None:
     call = {"kind": "call", "at": 0, "org": 1, "channel": "sms", "phone": machine.PHONES[0],
             "external": 0, "direction": "in", "withheld": False, "name": None}  # fmt: skip
-    move = {"kind": "move", "at": 0, "pick": 0, "to": None}
+    move = {"kind": "move", "at": 1, "pick": 0, "to": None}
 
     def look(connection: Connection, _: list[machine.Step]) -> None:
         actions = connection.scalars(sa.select(t.audit.c.action)).all()
         assert "call.reassigned" in actions
 
     _check(workbench, [call, move], [], look)
+    written = {**_WRITTEN, "external": "in1"}
+    for before in ([written], [written, {"kind": "note", "at": 0, "pick": 0, "says": "Hm"}]):
+        _check(workbench, [*before, call, move], [len(before)], look)
+        dial = {"kind": "dial", "at": 0, "pick": 0, "channel": "sms"}
+        _check(workbench, [*before, dial, move], [len(before)], look)
 
 
 @pytest.mark.feature("ROUT-01")

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from hub.rules import content as contents
 from hub.rules.search import Query, parse
 from hub.rules.threads import NOWHERE
-from hub.store import search, sights
+from hub.store import inbox, search, sights
 from hub.store import tables as t
 from hub.store.ids import Ids
 from hub.store.scope import Scope
@@ -215,6 +215,36 @@ def test_a_search_finds_what_reading_every_row_finds(
         workbench.run(compare)
 
     check()
+
+
+@pytest.mark.feature("VOIC-03", "PERM-03")
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_conversation_in_which_nothing_is_left_is_in_no_list(
+    workbench: Workbench, *, kept: bool
+) -> None:
+    """That a call was moved away stands there, which is nothing to list."""
+    call = {"kind": "call", "at": 0, "org": 1, "channel": "sms", "phone": machine.PHONES[0],
+            "external": 0, "direction": "in", "withheld": False, "name": None}  # fmt: skip
+    move = {"kind": "move", "at": 1, "pick": 0, "to": None}
+
+    def live(connection: Connection) -> None:
+        machine.prepare(connection)
+        machine.let_roles_see(connection, *(SEEN if kept else ()))
+        sights.fill(connection, Ids(7))
+        machine.one_at_a_time(connection, [call, move])
+
+    def compare(connection: Connection) -> None:
+        (moved,) = connection.scalars(
+            sa.select(t.entries.c.thread_id).where(t.entries.c.kind == "call")
+        )
+        for scope in SCOPES:
+            sees = scope.organisation_id == 1 and scope.sees_at("sms", machine.OWN[0])
+            rows = inbox.inbox_page(connection, scope, inbox.Filter(status="all"), limit=9)
+            assert [row.id for row in rows] == ([moved] if sees else [])
+            assert in_pages(connection, scope, parse(machine.PHONES[0]), 9) == []
+
+    workbench.run(live)
+    workbench.run(compare)
 
 
 def test_any_text_has_an_answer(workbench: Workbench) -> None:

@@ -188,6 +188,8 @@ class Wanted:
         self.reading: set[int] = set()
         self.unreading: dict[int, set[Scope]] = defaultdict(set)
         """Threads that are to be unread again, to whom."""
+        self.calls: dict[int, tuple[int, str]] = {}
+        """Calls that the batch brings, with their organisations and channels."""
         self.moving: set[tuple[int, int | None]] = set()
         """Calls that are moved, and to which contacts."""
         self.dialled: set[tuple[int, str, str]] = set()  # organisation, channel, address
@@ -218,6 +220,7 @@ class Wanted:
                 if command.transmission_id is not None:
                     self.transmissions.add(command.transmission_id)
             case c.ReceiveCall():
+                self.calls[command.entry_id] = (org, command.channel_id)
                 self.external.add((org, command.channel_id, command.external_id))
                 self.addresses.update((org, a.scheme, a.value) for a in command.caller)
                 if command.assigns:
@@ -295,6 +298,7 @@ class Wanted:
                 if command.contact_id is not None:
                     self.contacts.add(command.contact_id)
             case c.PlaceCall():
+                self.calls[command.entry_id] = (org, command.channel_id)
                 self.addresses.add((org, command.address.scheme, command.address.value))
                 self.consents.add((org, command.address.scheme, command.address.value))
                 self.threads.add(command.thread_id)
@@ -693,11 +697,16 @@ class _Loader:
         sources: set[int] = set()
         for id_, contact_id in self.wanted.moving:
             call = world.entries.get(id_)
-            if call is None:
+            if call is not None:
+                channel, left = call.channel_id, {call.thread_id}
+            elif id_ in self.wanted.calls:  # the batch brings it: to one of the organisation's
+                org, channel = self.wanted.calls[id_]
+                left = {one.id for one in world.threads.values() if one.organisation_id == org}
+            else:
                 continue
-            sources.add(call.thread_id)
-            for thread_id in {call.thread_id, world.thread_of.get(contact_id or 0)} - {None}:
-                of = {"thread": thread_id, "moving": moving, "channel": call.channel_id}
+            sources |= left
+            for thread_id in (left | {world.thread_of.get(contact_id or 0)}) - {None}:
+                of = {"thread": thread_id, "moving": moving, "channel": channel}
                 for statement in (*_LAST_ONES, *_LAST_ONES_OF_CHANNEL):
                     for row in self._rows(statement, **of):
                         world.entries.setdefault(row.id, struct(Entry, row))
