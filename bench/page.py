@@ -35,7 +35,7 @@ browser's cache, from the beginning of the navigation. A cached conversation was
 that is not was never named; both have three entries. Presses are made by the page itself, so no
 intent is seen beforehand and nothing is fetched ahead. Changes are signed texts of customers in the
 list, {A_SECOND} a second; a long task is one of more than 50 ms on the page's thread. The heap is
-looked at after the collector has run."""
+looked at after the collector has run. Whoever looks has been shown around before."""
 
 
 def measure(options: Options) -> Section:
@@ -47,6 +47,7 @@ def measure(options: Options) -> Section:
         hub.stop()  # it has made the tables, the organisation and its first member
         fill(hub.database, rows)
         hub.start()
+        hub.client().http.patch("/api/v1/me", json={"toured": True}).raise_for_status()
         browser = stack.enter_context(_chromium())
         for _ in range(options.repeat):
             with _signed_in(browser, hub) as page:

@@ -9,6 +9,11 @@ export interface Zone {
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const formats = new Map<string, Intl.DateTimeFormat>();
+const relatives = new Map<string | undefined, Intl.RelativeTimeFormat>();
+const days = new Map<string, Map<number, number>>();
+const QUARTER = 15 * MINUTE;
+/** A month of quarters. */
+const DAYS_KEPT = 3_000;
 
 function format(zone: Zone, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = JSON.stringify([zone, options]);
@@ -20,8 +25,18 @@ function format(zone: Zone, options: Intl.DateTimeFormatOptions): Intl.DateTimeF
   return made;
 }
 
-/** The calendar day of a moment in the zone, as a number that counts days. */
+/** The calendar day of a moment in the zone, as a number that counts days. Everywhere it is the
+ * same for a whole quarter of an hour, and is looked up once for each. */
 function dayNumber(at: number, zone: Zone): number {
+  const quarter = Math.floor(at / QUARTER);
+  let known = days.get(zone.timeZone);
+  if (!known || known.size > DAYS_KEPT) days.set(zone.timeZone, (known = new Map()));
+  let day = known.get(quarter);
+  if (day === undefined) known.set(quarter, (day = findDay(quarter * QUARTER, zone)));
+  return day;
+}
+
+function findDay(at: number, zone: Zone): number {
   const parts = format(
     { locale: "en", timeZone: zone.timeZone },
     { year: "numeric", month: "numeric", day: "numeric" },
@@ -69,7 +84,8 @@ export function spokenTime(iso: string, now: number, zone: Zone): string {
   const age = now - Date.parse(iso);
   if (age < MINUTE) return t.time.now;
   const minutes = Math.floor(age / MINUTE);
-  const relative = new Intl.RelativeTimeFormat(zone.locale);
+  let relative = relatives.get(zone.locale);
+  if (!relative) relatives.set(zone.locale, (relative = new Intl.RelativeTimeFormat(zone.locale)));
   if (minutes < 60) return relative.format(-minutes, "minute");
   if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), "hour");
   return format(zone, { dateStyle: "long", timeStyle: "short" }).format(Date.parse(iso));

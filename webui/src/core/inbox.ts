@@ -186,7 +186,7 @@ export class Inbox {
   }
 
   /** Subscribes and reads at the same time; what falls between is read again. */
-  start(scope: Scope): void {
+  async start(scope: Scope): Promise<void> {
     this.stream.start();
     this.#endings.push(
       this.ports.visible.subscribe(() => {
@@ -206,7 +206,7 @@ export class Inbox {
     );
     void this.loadChannels();
     void this.#loadMembers();
-    void this.show(scope);
+    await this.show(scope);
   }
 
   stop(): void {

@@ -23,8 +23,9 @@ export function scopeKey(scope: Scope): string {
   return JSON.stringify(queryOf(scope, 1));
 }
 
-/** A scope as the server is asked for it; `week` is the day that weeks begin with. */
-export function queryOf(scope: Scope, week = weekStart(undefined)) {
+/** A scope as the server is asked for it; `week` is the day that weeks begin with, by default where
+ * the reader is. */
+export function queryOf(scope: Scope, week?: number) {
   const { status, filter, range = "all", from, to, assignee, channels, own, q } = scope;
   if (q !== undefined) return { status: "all" as const, filter: "all" as const, q };
   return {
@@ -33,7 +34,7 @@ export function queryOf(scope: Scope, week = weekStart(undefined)) {
     ...(range === "all" ? {} : { range }),
     ...(range === "custom" && from !== undefined ? { from } : {}),
     ...(range === "custom" && to !== undefined ? { to } : {}),
-    ...(range === "week" ? { week_start: week } : {}),
+    ...(range === "week" ? { week_start: week ?? weekStart(undefined) } : {}),
     ...(assignee === undefined ? {} : { assignee }),
     ...(channels?.length ? { channel: [...channels] } : {}),
     ...(own?.length ? { own_address: [...own] } : {}),

@@ -1,7 +1,8 @@
 const plural = new Intl.PluralRules("en");
+const number = new Intl.NumberFormat("en");
 
 export function counted(count: number, one: string, other: string): string {
-  return `${count.toLocaleString("en")} ${plural.select(count) === "one" ? one : other}`;
+  return `${number.format(count)} ${plural.select(count) === "one" ? one : other}`;
 }
 
 function inSeconds(seconds: number): string {
