@@ -64,6 +64,8 @@ class ThreadRow(Struct, kw_only=True):
     preview_direction: str
     preview_channel_id: str | None
     preview_status: str | None
+    preview_author_id: int | None
+    """The member who wrote it."""
     channel_id: str | None
     sort_at: int
     active_at: int
@@ -283,6 +285,7 @@ class Source:
             threads.preview_direction,
             threads.preview_channel_id,
             threads.preview_status,
+            _LAST_AUTHOR.label("preview_author_id"),
             threads.channel_id,
             self.sort_at.label("sort_at"),
             self.active_at.label("active_at"),
@@ -294,6 +297,15 @@ class Source:
         return sa.select(*selected).select_from(
             sa.join(self.base, t.contacts, t.contacts.c.id == threads.contact_id)
         )
+
+
+_member_who_wrote = sa.case((t.entries.c.author_kind == "member", t.entries.c.author_id))
+_LAST_AUTHOR = (
+    sa.select(_member_who_wrote)
+    .where(t.entries.c.id == t.threads.c.last_entry_id)
+    .correlate(t.threads)
+    .scalar_subquery()
+)
 
 
 def _by_thread(rows: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
@@ -467,7 +479,9 @@ _KEPT = sa.select(t.sights.c.id).where(
 )
 _POSITION = sa.select(t.organisations.c.position).where(*bound(org=t.organisations.c.id))
 _LAST_SEEN = (
-    sa.select(*columns(t.entries, "preview", "direction", "channel_id", "status"))
+    sa.select(
+        *columns(t.entries, "preview", "direction", "channel_id", "status"), _member_who_wrote
+    )
     .where(
         *bound(thread=t.entries.c.thread_id),
         t.entries.c.kind != "system",
@@ -767,7 +781,7 @@ def _as_seen(connection: Connection, scope: Scope, rows: list[ThreadRow]) -> lis
     for row in hidden:
         last = connection.execute(_LAST_SEEN, {**scope.values, "thread": row.id}).first()
         row.has_preview = last is not None
-        row.preview, row.preview_direction, row.preview_channel_id, row.preview_status = (
-            tuple(last) if last is not None else ("", "internal", None, None)
-        )
+        shown = tuple(last) if last is not None else ("", "internal", None, None, None)
+        row.preview, row.preview_direction, row.preview_channel_id, *others = shown
+        row.preview_status, row.preview_author_id = others
     return rows

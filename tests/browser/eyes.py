@@ -105,6 +105,8 @@ class Entry(NamedTuple):
     preview: str
     status: str | None
     sort_at: int
+    author_kind: str
+    author_id: int | None
 
 
 class Books:
@@ -192,6 +194,9 @@ class Sight:
         if self._channels is not None and channel_id not in self._channels:
             channel_id = latest.channel_id
         voice = {"out": "You: ", "internal": "Note: ", "in": ""}[last.direction]
+        if last.direction == "out" and last.author_kind == "member":
+            name = self._books.names[last.author_id or 0]
+            voice = voice if last.author_id == self._me else f"{name.split()[0]}: "
         said = [
             shown(value),
             f"{unread} unread" if unread else "",

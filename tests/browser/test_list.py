@@ -105,6 +105,8 @@ def test_a_row_shows_who_what_when_where_and_what_is_to_be_done(
     expect(row.locator(".end")).to_have_text("Closed")
     replied(ana, thread, "Ready since noon.")
     expect(row).to_contain_text("You: Ready since noon.")
+    replied(ben, thread, "And clean.")
+    expect(row).to_contain_text("Ben: And clean.")
     ana.post(f"threads/{thread['id']}/notes", {"body": "Wants a receipt"})
     expect(row).to_contain_text("Note: Wants a receipt")
 

@@ -61,6 +61,7 @@ def test_a_row_shows_what_the_list_needs(client: Client, phone: str) -> None:
         "direction": "in",
         "channel_id": "simulator",
         "status": None,
+        "author": None,
     }
     assert thread["unread"] == 1
     assert thread["channel_id"] == "simulator"

@@ -65,6 +65,9 @@ class Seen:
                 "preview": "" if last is None else last.preview,
                 "preview_channel_id": None if last is None else last.channel_id,
                 "preview_status": None if last is None else last.status,
+                "preview_author_id": last.author_id
+                if last and last.author_kind == "member"
+                else None,
                 "status": thread.status,
                 "assignee_id": thread.assignee_id,
                 "needs_response": thread.needs_response,

@@ -301,6 +301,7 @@ def _thread(
             direction=cast("Literal['in', 'out', 'internal']", row.preview_direction),
             channel_id=row.preview_channel_id,
             status=cast("shapes.EntryStatus | None", row.preview_status),
+            author=None if row.preview_author_id is None else members.get(row.preview_author_id),
         )
     return shapes.ThreadRow(
         id=str(row.id),

@@ -299,6 +299,8 @@ class Preview(Struct, kw_only=True):
     channel_id: str | None
     status: EntryStatus | None = None
     """Of the last outgoing message, when the last activity is one."""
+    author: MemberOut | None = None
+    """The member who wrote it."""
 
 
 class SearchMatch(Struct, kw_only=True):

@@ -50,6 +50,11 @@ describe("a row", () => {
       "You: x",
     ],
     [
+      { preview: { text: "x", direction: "out", channel_id: "a", status: "sent", author: ana } },
+      "",
+      "Ana: x",
+    ],
+    [
       { preview: { text: "x", direction: "internal", channel_id: null, status: null } },
       "",
       "Note: x",
