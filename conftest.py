@@ -16,6 +16,7 @@ import httpcore2
 import hypothesis
 import pytest
 import trustme
+from hypothesis.internal.conjecture import providers
 from playwright.sync_api import expect
 from redis import Redis
 from xdist.remote import Producer
@@ -55,6 +56,10 @@ hypothesis.settings.register_profile(
     "hub", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("hub")
+if IN_CI:
+    # The examples follow from the tests alone: by default also from the constants of the modules
+    # that a worker happens to have loaded, and a run could not be repeated.
+    providers._get_local_constants = lambda: providers._local_constants  # pyright: ignore[reportPrivateUsage]
 # A client reads all authorities of the world when it is made, for longer than many a test takes.
 httpcore2.default_ssl_context = functools.cache(httpcore2.default_ssl_context)
 
