@@ -182,7 +182,7 @@ export const en = {
     detailsWidth: "Details width",
     start: "New conversation",
     you: "You:",
-    colleague: (name: string) => `${name.split(" ")[0] ?? name}:`,
+    colleague: (firstName: string) => `${firstName}:`,
     note: "Note:",
     draft: "Draft",
     failed: "Failed",
