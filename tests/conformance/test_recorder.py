@@ -157,7 +157,7 @@ class Counting(Reference):
     @hookimpl
     async def ingest(self, ctx: Any, delivery: Delivery) -> IngestResult:
         account = str(delivery.json()["account"])
-        if sum(map(int, account)) != 42 or len(account) != 9:
+        if int(account) % 99_991 != 5_556 or len(account) != 9:
             raise Malformed("no such account")
         sender = (Address(scheme="reference:user", value=account),)
         return IngestResult(events=(Message(external_id="1", sender=sender),))
@@ -165,7 +165,7 @@ class Counting(Reference):
 
 async def test_what_cannot_be_replaced_is_said_by_field_and_no_case() -> None:
     with pytest.raises(CannotRecord, match="account cannot be replaced without changing"):
-        await record({"account": "555555555"[:8] + "2"}, Counting)
+        await record({"account": "555555552"}, Counting)
 
 
 @pytest.mark.parametrize("body", [b"<xml/>", b'{"type": "mess', b"\xff"])
