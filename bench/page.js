@@ -91,6 +91,12 @@
       await this.open(row.dataset.row);
     },
 
+    /** Open one conversation after the other; what was watched meanwhile is let go. */
+    async openAll(count) {
+      for (let at = 0; at < count; at += 1) await this.openAt(at);
+      this.forget();
+    },
+
     /** Milliseconds from a press until what it changes is on the screen. */
     async press(element) {
       const begun = performance.now();

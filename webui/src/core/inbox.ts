@@ -22,7 +22,7 @@ import type { Http, Read, StartBody } from "./http";
 import { List } from "./list";
 import { faultsOf, isPassing, reasonOf, Refused } from "./problem";
 import { sendsHow } from "./rights";
-import { isWhole, Rows } from "./rows";
+import { isWhole, rowOf, Rows } from "./rows";
 import { isLate } from "./scope";
 import { Stream, type Socket, type SocketEvents } from "./stream";
 import { t } from "./strings";
@@ -330,7 +330,7 @@ export class Inbox {
       thread = new Thread(id, {
         detail: async (thread_id) => {
           const read = await this.#asked(() => http.thread(org, thread_id));
-          this.#takeRow(read.data, read.position);
+          this.#takeRow(rowOf(read.data), read.position);
           return read;
         },
         entries: (thread_id, kind, at) => this.#asked(() => http.entries(org, thread_id, kind, at)),
@@ -430,7 +430,7 @@ export class Inbox {
       { unread: 1 },
       async () => {
         const { data, position } = await this.ports.http.markUnread(this.organisation.slug, id);
-        this.#takeRow(data, position);
+        this.#takeRow(rowOf(data), position);
       },
       t.undone.unread.failed,
       () => void this.markUnread(id),
@@ -456,7 +456,7 @@ export class Inbox {
       async () => {
         const { slug } = this.organisation;
         const { data, position } = await this.ports.http.patchThread(slug, id, patch);
-        this.#takeRow(data, position);
+        this.#takeRow(rowOf(data), position);
       },
       failed,
       () => void this.#act(id, change, patch, failed),
@@ -520,7 +520,7 @@ export class Inbox {
   async #markRead(id: string, upTo: string, change: Partial<ThreadRow>): Promise<void> {
     try {
       const { data, position } = await this.ports.http.markRead(this.organisation.slug, id, upTo);
-      this.#takeRow(data, position);
+      this.#takeRow(rowOf(data), position);
     } catch {
       this.#readUpTo.delete(id);
       this.#putBack(id, change);
@@ -641,7 +641,7 @@ export class Inbox {
     this.ports.http
       .thread(this.organisation.slug, id)
       .then(({ data, position }) => {
-        this.#takeRow(data, position);
+        this.#takeRow(rowOf(data), position);
       })
       .catch(() => this.list.load())
       .finally(() => this.#fetching.delete(id));

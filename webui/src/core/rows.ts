@@ -1,5 +1,5 @@
 import { type Cell, CellMap } from "./cell";
-import type { ThreadRow } from "./wire";
+import type { ThreadDetail, ThreadRow } from "./wire";
 
 /** Every conversation the page knows, one cell each, and the position each is true at. */
 export class Rows {
@@ -54,4 +54,20 @@ export function isWhole(row: ThreadRow | null | undefined): row is ThreadRow {
     typeof row.status === "string" &&
     typeof row.contact?.display === "string"
   );
+}
+
+/** What is told of a conversation that is open, besides its row. */
+const besides: Record<Exclude<keyof ThreadDetail, keyof ThreadRow>, true> = {
+  calls: true,
+  compose: true,
+  consents: true,
+  default_channel_id: true,
+  details: true,
+  read_up_to: true,
+};
+
+/** A row without what is told besides: rows are kept for good. */
+export function rowOf(detail: ThreadRow): ThreadRow {
+  const own = Object.entries(detail).filter(([key]) => !(key in besides));
+  return Object.fromEntries(own) as unknown as ThreadRow;
 }
