@@ -57,6 +57,16 @@ const pending = ({ inbox }: World, thread: string) =>
     .pending.get()
     .map((each) => each.text);
 
+it("keeps of an open conversation no more than its row", async () => {
+  const made = await started();
+  await made.inbox.open("t1");
+  await settled();
+  const kept = made.inbox.rows.get("t1");
+  expect(kept?.contact.display).toBe("Contact t1");
+  for (const besides of ["details", "compose", "consents", "calls"])
+    expect(kept).not.toHaveProperty(besides);
+});
+
 const decided = {
   state: "approved",
   member_id: organisation.member_id,
