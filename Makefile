@@ -19,7 +19,7 @@ run:
 # Everything, on both databases: `make test ARGS="tests/rules -k phone"`.
 test: development
 	$(RUN) python -m tests.services
-	@$(RUN) python tools/beside.py --first "tests=pytest -n auto --dist loadscope \
+	@$(RUN) python tools/beside.py --first "tests=python tools/run_tests.py -n auto --dist loadscope \
 	  --no-loadscope-reorder $(subst ",\",$(ARGS))" \
 	  "web interface, style, types=python tools/npm.py api lint types test && $(STYLE) && pyright"
 

@@ -115,21 +115,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class ToldAtOnce:
-    """Prints a line for each failure as it happens; the whole of it comes at the end, but for those
-    after which the test is run once more."""
+    """Prints a line for each failure as it happens; the whole of it comes at the end."""
 
     def __init__(self, reporter: pytest.TerminalReporter) -> None:
         self._reporter = reporter
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called where all the workers' reports arrive."""
-        kind = {"failed": "FAILED", "rerun": "RUN AGAIN"}.get(report.outcome)
-        if kind is None:
+        if not report.failed:
             return
-        told = getattr(report.longrepr, "reprcrash", None) or report.longreprtext
+        crash = getattr(report.longrepr, "reprcrash", None)
+        told = f"{crash}\n{crash.message}" if crash else report.longreprtext
         self._reporter.ensure_newline()
         self._reporter.write_line(
-            f"{kind} {report.nodeid} ({report.when}, {report.duration:.0f} s): {str(told)[:300]}"
+            f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s): {told[:1_500]}"
         )
 
 

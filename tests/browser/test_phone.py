@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ NewContext = Callable[..., BrowserContext]
 SIZES = [(390, 844), (320, 568)]
 NOTCH = 34
 """Pixels of the lower edge of some that are not the page's."""
+_numbers = itertools.count(1)
 
 
 def phone(size: tuple[int, int]) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def test_a_composer_stays_above_the_keyboard(
     office: Office, browser_as: NewContext, size: tuple[int, int]
 ) -> None:
     """The highest there is, that of a letter."""
-    who = f"phone{size[0]}@example.com"
+    who = f"phone{next(_numbers)}@example.com"
     thread = office.message("mail", who, "When do you come?", subject="A visit")
     inbox = Inbox(browser_as(office.client, office.hub.base_url, **phone(size)).new_page())
     inbox.go(f"/messages?status=all&conversation={thread['id']}")
