@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.screen import Inbox, replied, shown, written
-from tests.hubs import Client
+from tests.hubs import Client, wait_for
 
 
 @pytest.mark.feature("LIST-04", "RT-01")
@@ -147,3 +147,42 @@ def test_writing_reopens_what_was_closed_and_our_answer_does_not(
     ana.text(number, "Yes?", channel="front")
     expect(inbox.conversation.get_by_role("button", name="Close conversation")).to_be_visible()
     expect(inbox.row(number)).not_to_contain_text("Closed")
+
+
+@pytest.mark.feature("LIST-02")
+def test_a_row_drawn_where_another_was_is_its_own(inbox: Inbox, ana: Client, number: str) -> None:
+    """Elements of rows that went show those that come."""
+    closed = f"{number[:5]}779{number[8:]}"
+    done = written(ana, closed, "Thank you")
+    ana.patch(f"threads/{done['id']}", {"status": "closed"})
+    thread = written(ana, number, "Hello")
+    inbox.tab("Open").click()
+    inbox.at_top(number)
+    inbox.row(number).hover()
+    expect(inbox.row(number).get_by_role("button", name="Close conversation")).to_be_visible()
+    inbox.rows.first.evaluate("(row) => { window.first = row }")
+
+    inbox.tab("Closed").dispatch_event("click")  # the pointer rests on the row
+    inbox.at_top(closed)
+    assert inbox.row(closed).evaluate("(row) => row === window.first")
+    inbox.row(closed).get_by_role("button", name="Reopen").click()
+    wait_for(lambda: ana.get(f"threads/{done['id']}")["status"] == "open", what="it is open again")
+    assert ana.get(f"threads/{thread['id']}")["status"] == "open"
+
+
+@pytest.mark.feature("LIST-02")
+def test_a_menu_goes_with_its_row(inbox: Inbox, ana: Client, number: str) -> None:
+    """What has the focus is never drawn as another one."""
+    closed = f"{number[:5]}780{number[8:]}"
+    ana.patch(f"threads/{written(ana, closed, 'Thank you')['id']}", {"status": "closed"})
+    written(ana, number, "Hello")
+    inbox.tab("Open").click()
+    inbox.at_top(number)
+    inbox.row(number).hover()
+    inbox.row(number).get_by_role("button", name="Unassigned").click()
+    expect(inbox.page.get_by_role("menu")).to_be_visible()
+    inbox.rows.first.evaluate("(row) => { window.first = row }")
+    inbox.tab("Closed").dispatch_event("click")
+    inbox.at_top(closed)
+    expect(inbox.page.get_by_role("menu")).to_have_count(0)
+    assert inbox.row(closed).evaluate("(row) => row !== window.first")
