@@ -345,6 +345,7 @@ def test_who_opts_out_while_one_writes_is_not_written_to_and_the_words_stay(
     inbox.go().open(number)
     expect(inbox.conversation.get_by_text(f"{KEPT}").first).to_be_visible()
     expect(inbox.conversation.get_by_role("status").filter(has_text="Opted out on")).to_be_visible()
+    expect(inbox.conversation.locator(".reason")).to_have_count(0)  # said once
     expect(inbox.message).to_have_value("Half a sentence")
     expect(inbox.message).to_have_attribute("readonly", "")
     assert sent_texts(ana, number) in ([], sent_texts(ana, number)[:1])

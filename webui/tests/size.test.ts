@@ -65,8 +65,8 @@ function weighed(what: string, files: Iterable<string>): number {
 }
 
 describe("what a browser has to fetch, gzip", () => {
-  it("is at most 71 kB of script before first paint", () => {
-    expect(weighed("script before first paint", scripts(false))).toBeLessThan(71);
+  it("is at most 72 kB of script before first paint", () => {
+    expect(weighed("script before first paint", scripts(false))).toBeLessThan(72);
   });
 
   it("is at most 132 kB of script for the whole inbox", () => {
