@@ -16,6 +16,7 @@ from hub.rules import calls, sight, updates
 from hub.store import inbox, inbox_counts, inbox_sets
 from hub.store import tables as t
 from hub.store.database import Database
+from hub.store.inbox_sets import Owner
 from hub.store.rows import facts
 from hub.store.scope import Scope
 
@@ -99,29 +100,39 @@ def check_counts(connection: Connection) -> None:
 
 def check_sets(connection: Connection) -> None:
     """What has something in common is kept so, and numbered without doubles."""
+    threads = rows(connection, t.threads)
+    for org in rows(connection, t.organisations):
+        own = [one for one in threads if one.organisation_id == org.id]
+        listed = {one.id: one for one in own if one.sort_at}
+        check_sets_of(connection, Owner(Scope(org.id)), own, listed)
+
+
+def check_sets_of(connection: Connection, owner: Owner, threads: Rows, listed: Any) -> None:
+    """The same of one list, in which some of an organisation's threads are ``listed``."""
     entries: dict[int, list[Any]] = defaultdict(list)
     for entry in rows(connection, t.entries):
-        entries[entry.thread_id].append(entry)
-    there: dict[Any, set[int]] = defaultdict(set)
-    for one in rows(connection, t.threads):
+        if owner.scope.sees_at(entry.channel_id, entry.own_address):
+            entries[entry.thread_id].append(entry)
+    there: dict[str, set[int]] = defaultdict(set)
+    for one in threads:
         assert one.number is not None
         names = {f"channel {said.channel_id}" for said in entries[one.id] if said.channel_id}
         names |= {f"own {said.own_address}" for said in entries[one.id] if said.own_address}
         times = [("active", said.sort_at) for said in entries[one.id]]
-        if one.sort_at:
-            times.append(("sorted", one.sort_at))
-            names |= {f"status {one.status}", f"assignee {one.assignee_id or -1}"}
-            names |= {"unread"} if one.unread else set()
-            names |= {"needs"} if one.needs_response else set()
+        if row := listed.get(one.id):
+            times.append(("sorted", row.sort_at))
+            names |= {f"status {row.status}", f"assignee {row.assignee_id or -1}"}
+            names |= {"unread"} if row.unread else set()
+            names |= {"needs"} if row.needs_response else set()
         for (what, at), level in itertools.product(times, range(inbox_counts.LEVELS)):
             names.add(f"{what} {level} {at // (inbox_counts.HOUR << inbox_counts.STEP * level)}")
         for name in names:
-            there[one.organisation_id, name].add(one.number)
-    kept: dict[Any, set[int]] = defaultdict(set)
-    for row in rows(connection, t.thread_sets):
+            there[name].add(one.number)
+    kept: dict[str, set[int]] = defaultdict(set)
+    for row in connection.execute(owner.book.read_all, {"whose": owner.id}):
         numbers = BitMap.deserialize(row.numbers)
         assert {number >> inbox_sets.PART for number in numbers} == {row.part}
-        kept[row.organisation_id, row.name].update(numbers)
+        kept[row.name].update(numbers)
     assert kept == there
 
 
@@ -134,7 +145,8 @@ def check_sights(connection: Connection) -> None:
     threads = [one.id for one in rows(connection, t.threads)]
     for one in found.values():
         if one.state == "kept":
-            scope = Scope(one.organisation_id, sight.of_text(one.places))
+            own_org = one.organisation_id
+            scope = Scope(own_org, sight.of_text(one.places))
             own = sa.select(t.sight_threads).where(t.sight_threads.c.sight_id == one.id)
             kept = {row.thread_id: facts(row) for row in connection.execute(own)}
             # A row that is seen of another organisation would be one too many.
@@ -143,9 +155,13 @@ def check_sights(connection: Connection) -> None:
             wanted = {
                 row.thread_id: {**asdict(row), "sight_id": one.id}
                 for row in seen
-                if org_of[row.thread_id] == one.organisation_id
+                if org_of[row.thread_id] == own_org
             }
             assert {id_: dict(row) for id_, row in kept.items()} == wanted
+            if one.sets:
+                all_ = [row for row in rows(connection, t.threads) if org_of[row.id] == own_org]
+                listed = {row.thread_id: row for row in seen if row.thread_id in wanted}
+                check_sets_of(connection, Owner(scope, one.id), all_, listed)
     there: Counter[Any] = Counter()
     for one in rows(connection, t.sight_threads):
         if found[one.sight_id].state == "gone":

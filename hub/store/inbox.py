@@ -2,8 +2,8 @@
 
 A role that sees every channel reads ``threads`` alone, by the index of its filter, and counts that
 are kept (``hub.store.inbox_counts``); what only the entries tell, times that are over, channels and
-numbers of ours, by sets (``hub.store.inbox_sets``). One that sees a part reads a list and counts of
-its own, kept in the same way (``hub.store.sights``).
+numbers of ours, by sets (``hub.store.inbox_sets``). One that sees a part reads a list, counts and
+sets of its own, kept in the same way (``hub.store.sights``).
 
 What such a role's list has to be follows from what its channels have contributed
 (``thread_channels``), and of a channel of which it sees some numbers only, from the entries
@@ -36,7 +36,7 @@ from hub.store.inbox_counts import (
     kind_of,
     needs_response_of,
 )
-from hub.store.inbox_sets import NEEDS, UNREAD, Sets
+from hub.store.inbox_sets import NEEDS, UNREAD, Owner, Sets
 from hub.store.rows import structs
 from hub.store.scope import Scope, Width, at_numbers
 from hub.store.statements import among, aside, bound, columns, of_rows
@@ -473,7 +473,7 @@ _calls = _calls.join(
 )
 _CALLS = _calls.where(*bound(org=t.thread_channels.c.organisation_id))
 _CALLS_OF = _calls.where(among(t.thread_channels.c.thread_id, "ids"))
-_KEPT = sa.select(t.sights.c.id).where(
+_KEPT = sa.select(t.sights.c.id, t.sights.c.sets).where(
     *bound(org=t.sights.c.organisation_id, places=t.sights.c.places),
     t.sights.c.state == sa.literal_column("'kept'"),
 )
@@ -502,6 +502,8 @@ def inbox_page(
 ) -> list[ThreadRow]:
     """A page, newest activity first; ``after`` is the (``sort_at``, id) of the row before it."""
     own = kept(connection, scope)
+    if not wanted.by_kind and (owner := _owner(scope, own)) is not None:
+        return _by_sets(connection, owner, wanted, limit, after)
     values = {**_values(connection, scope, list_=own), **wanted.values}
     counted = own is not None or not scope.limited
     if counted and wanted.by_kind and not wanted.exact and not _any(connection, scope, wanted):
@@ -511,8 +513,6 @@ def inbox_page(
         part: Part = "sorted" if own is not None and until_now else ""
         rows = _rows(connection, scope, wanted, values, limit, after, part)
         return _as_seen(connection, scope, rows)
-    if not wanted.by_kind:
-        return _by_sets(connection, scope, wanted, limit, after)
     if wanted.since is None:
         return _rows(connection, scope, wanted, values, limit, after)
     rows: list[ThreadRow] = []
@@ -559,29 +559,39 @@ def _any(connection: Connection, scope: Scope, wanted: Filter) -> bool:
     return by_filter[wanted.filter] > 0
 
 
+def _owner(scope: Scope, own: Kept | None) -> Owner | None:
+    """Whose sets tell of a list, if they are filled."""
+    if own is not None:
+        return Owner(scope, own.id) if own.sets else None
+    return None if scope.limited else Owner(scope)
+
+
 def _by_sets(
-    connection: Connection, scope: Scope, wanted: Filter, limit: int, after: Place | None
+    connection: Connection, owner: Owner, wanted: Filter, limit: int, after: Place | None
 ) -> list[ThreadRow]:
     """A page of what no index has in the list's order."""
-    sets, within = _within(connection, scope, wanted)
+    sets, within = _within(connection, owner, wanted)
     found = _tab(sets, within, wanted.status) & _filter(sets, within, wanted)
-    rows = threads_by_id(connection, scope, sets.newest(found, limit, after))
+    rows = threads_by_id(connection, owner.scope, sets.newest(found, limit, after))
     return sorted(rows, key=lambda row: (row.sort_at, row.id), reverse=True)
 
 
-def _within(connection: Connection, scope: Scope, wanted: Filter) -> tuple[Sets, BitMap]:
+def _within(connection: Connection, owner: Owner, wanted: Filter) -> tuple[Sets, BitMap]:
     """The sets that tell of a list, and what it is narrowed to besides status and quick filter."""
-    sets = Sets(connection, scope.organisation_id)
+    sets = Sets(connection, owner)
     listed = [inbox_sets.status(one) for one in LISTED]
     own = [inbox_sets.through_own(one) for one in wanted.own]
     channels = [inbox_sets.through_channel(one) for one in wanted.channels]
     who = [inbox_sets.assigned(one) for one in (None, wanted.me, wanted.assignee_id)]
     ranged = wanted.since is not None or wanted.until is not None
-    hours = inbox_sets.active(wanted.since, wanted.until) if ranged else []
+    hours = inbox_sets.blocks("active", wanted.since, wanted.until) if ranged else []
     sets.of([*listed, UNREAD, NEEDS, *own, *channels, *who, *hours])
     found = sets.any_of(listed)
     if ranged:
         found &= sets.active(wanted.since, wanted.until)
+    if owner.scope.limited and wanted.since is not None:
+        # What has no channel tells a limited role nothing of how late something happened.
+        found &= sets.placed(wanted.since)
     if own:
         found &= sets.any_of(own)
     if channels:
@@ -631,12 +641,12 @@ def filter_counts(connection: Connection, scope: Scope, wanted: Filter) -> Count
     own = kept(connection, scope)
     book, whose = EVERYBODYS, scope.organisation_id
     if own is not None:
-        book, whose = OF_SIGHTS, own
+        book, whose = OF_SIGHTS, own.id
     everything: Counter[Kind] = Counter()
     if own is not None or not scope.limited:
         everything = inbox_counts.counted(connection, book, whose)
-    if not scope.limited and not wanted.by_kind:
-        sets, within = _within(connection, scope, wanted)
+    if not wanted.by_kind and (owner := _owner(scope, own)) is not None:
+        sets, within = _within(connection, owner, wanted)
         tabs = {name: _tab(sets, within, name) for name in STATUSES}
         filters = {name: _filter(sets, within, replace(wanted, filter=name)) for name in FILTERS}
         chosen, shown = tabs[wanted.status], filters[wanted.filter]
@@ -680,7 +690,7 @@ def filter_counts(connection: Connection, scope: Scope, wanted: Filter) -> Count
 
 
 def _scanned(
-    connection: Connection, scope: Scope, wanted: Filter, own: int | None
+    connection: Connection, scope: Scope, wanted: Filter, own: Kept | None
 ) -> tuple[Counter[Kind], Counter[Kind], Counter[Kind]]:
     """What a limited role sees in the range, what of it is late, and what was looked at, counted
     one by one."""
@@ -715,12 +725,20 @@ def position_of(connection: Connection, organisation_id: int) -> int:
     return connection.execute(_POSITION, {"org": organisation_id}).scalar_one()
 
 
-def kept(connection: Connection, scope: Scope) -> int | None:
+class Kept(NamedTuple):
+    """A list that is kept, and whether its sets are filled, too."""
+
+    id: int
+    sets: bool
+
+
+def kept(connection: Connection, scope: Scope) -> Kept | None:
     """The list that is kept of what a limited role sees, if it is filled."""
     if scope.channels is None:
         return None
     values = {"org": scope.organisation_id, "places": sight.text_of(scope.channels)}
-    return connection.scalar(_KEPT, values)
+    row = connection.execute(_KEPT, values).first()
+    return None if row is None else Kept(*row)
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -747,13 +765,13 @@ def _values(
     scope: Scope,
     ids: Sequence[int] | None = None,
     *,
-    list_: int | None = None,
+    list_: Kept | None = None,
 ) -> dict[str, Any]:
     """What a ``Source`` binds: what the scope does, the ``sight`` whose list is kept and, where
     calls of some numbers are counted one by one, those that are ``unresolved`` (of threads with
     ``ids``, or of all)."""
     if list_ is not None:
-        return {**scope.values, "sight": list_}
+        return {**scope.values, "sight": list_.id}
     if scope.width != "numbers":
         return scope.values
     statement = _CALLS if ids is None else _CALLS_OF

@@ -14,14 +14,18 @@ A list that is narrowed by any of these is what their sets have in common; its c
 that is, and its order is found block by block. A set lies in rows of 65,536 numbers each, so that
 a change writes little however many conversations there are. Rows are changed under the lock of the
 organisation's row: of two who change one the second sees what the first wrote.
+
+The lists of roles that see a part (``hub.store.sights``) have sets of their own: of the entries
+that such a role sees, and of what its list has of a conversation.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from pyroaring import BitMap
@@ -31,6 +35,7 @@ from hub.rules.states import Entry, Thread, ThreadChannel
 from hub.store import inbox_counts
 from hub.store import tables as t
 from hub.store.inbox_counts import LEVELS, NOBODY, STEP
+from hub.store.scope import Scope
 from hub.store.statements import Many, among, bound, columns
 
 PART = 16
@@ -43,81 +48,157 @@ _END = 1 << 42
 """Nothing happens later, in the year 2109."""
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0", sa.Integer)
 
-_own = t.thread_sets.c
-_READ = sa.select(_own.name, _own.part, _own.numbers).where(
-    *bound(org=_own.organisation_id), among(_own.name, "names")
-)
-_READ_PARTS = _READ.where(among(_own.part, "parts"))
-_KEEP = Many(t.thread_sets, t.thread_sets.c.keys(), again=("numbers",))
-_DROP = sa.delete(t.thread_sets).where(*bound(org=_own.organisation_id, of=_own.name, at=_own.part))
 _NUMBERS = sa.select(t.threads.c.id, t.threads.c.number).where(among(t.threads.c.id, "ids"))
 _LAST = sa.select(sa.func.max(t.threads.c.number)).where(*bound(org=t.threads.c.organisation_id))
 _NUMBER = Many(t.threads, ("number",), keys=("id",))
-_LEFT = sa.select(
+_HAVE = sa.select(
     t.entries.c.thread_id, t.entries.c.sort_at, t.entries.c.channel_id, t.entries.c.own_address
 ).where(among(t.entries.c.thread_id, "ids"))
+_SINCE, _UNTIL = sa.bindparam("since", type_=t.Time), sa.bindparam("until", type_=t.Time)
 _BETWEEN = (
     sa.select(t.threads.c.number)
     .join(t.entries, t.entries.c.thread_id == t.threads.c.id)
     .where(
         *bound(org=t.entries.c.organisation_id),
-        t.entries.c.sort_at >= sa.bindparam("since", type_=t.Time),
-        t.entries.c.sort_at < sa.bindparam("until", type_=t.Time),
+        t.entries.c.sort_at >= _SINCE,
+        t.entries.c.sort_at < _UNTIL,
     )
 )
+_SEEN_BETWEEN = _BETWEEN.where(*Scope.entries(limited=True))
 _PATIENT = sa.select(t.threads.c.number).where(
     *bound(org=t.threads.c.organisation_id),
     inbox_counts.NEEDS_RESPONSE,
     t.threads.c.waiting_since > sa.bindparam("late", type_=t.Time),
 )
-_PLACES = sa.select(t.threads.c.sort_at, t.threads.c.id).where(
-    *bound(org=t.threads.c.organisation_id), among(t.threads.c.number, "numbers")
-)
+
+
+class Book:
+    """The sets of lists of one sort: those of organisations, or those of limited roles."""
+
+    def __init__(self, sets: sa.Table, rows: sa.Table, whose: str) -> None:
+        own, threads = sets.c, t.threads.c
+        self.whose = whose
+        of = bound(whose=own[whose])
+        self.read_all = sa.select(own.name, own.part, own.numbers).where(*of)
+        self.read = self.read_all.where(among(own.name, "names"))
+        self.read_parts = self.read.where(among(own.part, "parts"))
+        self.keep = Many(sets, own.keys(), again=("numbers",))
+        self.drop = sa.delete(sets).where(*of, *bound(of=own.name, at=own.part))
+        listed = bound(whose=rows.c[whose])
+        reached = t.threads if rows is t.threads else rows.join(t.threads, _is_row_of(rows))
+        self.places = (
+            sa.select(rows.c.sort_at, threads.id)
+            .select_from(reached)
+            .where(*listed, *bound(org=threads.organisation_id), among(threads.number, "numbers"))
+        )
+        self.placed = (
+            sa.select(threads.number)
+            .select_from(reached)
+            .where(*listed, rows.c.sort_at >= _SINCE, rows.c.sort_at < _UNTIL)
+        )
+
+
+def _is_row_of(rows: sa.Table) -> sa.ColumnElement[bool]:
+    return rows.c.thread_id == t.threads.c.id
+
+
+EVERYBODYS = Book(t.thread_sets, t.threads, "organisation_id")
+OF_SIGHTS = Book(t.sight_sets, t.sight_threads, "sight_id")
+
+
+class Owner(NamedTuple):
+    """Whose list sets are of: everybody's, or a ``sight``'s, that of roles with this scope."""
+
+    scope: Scope
+    sight: int | None = None
+
+    @property
+    def book(self) -> Book:
+        """Where they are."""
+        return EVERYBODYS if self.sight is None else OF_SIGHTS
+
+    @property
+    def id(self) -> int:
+        """What they are kept by."""
+        return self.scope.organisation_id if self.sight is None else self.sight
+
+
+class Listed(Protocol):
+    """What of a conversation says how it stands in a list."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def assignee_id(self) -> int | None: ...
+    @property
+    def unread(self) -> int: ...
+    @property
+    def needs_response(self) -> bool: ...
+    @property
+    def sort_at(self) -> int: ...
 
 
 class Moves:
-    """Of an organisation: which conversations come into which sets, and which may have left them,
-    as an entry has that put them there."""
+    """Of a list: which conversations come into which sets, and which may have left them, as an
+    entry has that put them there."""
 
     def __init__(self) -> None:
         self.into: dict[str, set[int]] = defaultdict(set)
         self.out: dict[str, set[int]] = defaultdict(set)
         self.left: dict[int, set[str]] = defaultdict(set)
+        self.came: list[Entry] = []
+        self.went: list[Entry] = []
 
-    def thread(self, before: Thread | None, after: Thread) -> None:
-        """A conversation that was changed."""
-        if before is not None and _facts(before) == _facts(after):
+    def row(self, id_: int, before: Listed | None, after: Listed | None) -> None:
+        """A conversation stands in the list in another way, or not any more."""
+        if before is not None and after is not None and _facts(before) == _facts(after):
             return
-        was = set[str]() if before is None else _of_thread(before)
-        now = _of_thread(after)
+        was, now = _of_row(before), _of_row(after)
         for name in now - was:
-            self.into[name].add(after.id)
+            self.into[name].add(id_)
         for name in was - now:
-            self.out[name].add(after.id)
+            self.out[name].add(id_)
 
     def added(
         self, entry: Entry, before: Thread | None = None, used: ThreadChannel | None = None
     ) -> None:
         """An entry came into a conversation that was so ``before``, as was what its channel had
         contributed (``used``): these tell of most sets that it is in them already."""
+        self.came.append(entry)
+        self._added(entry, None if before is None else before.active_at, new_channel=used is None)
+
+    def _added(self, entry: Entry, active_at: int | None, *, new_channel: bool) -> None:
         hour = entry.sort_at // inbox_counts.HOUR
-        if before is None or before.active_at // inbox_counts.HOUR != hour:
+        if active_at is None or active_at // inbox_counts.HOUR != hour:
             for name in _blocks("active", hour):
                 self.into[name].add(entry.thread_id)
-        if entry.channel_id is not None and used is None:
+        if entry.channel_id is not None and new_channel:
             self.into[through_channel(entry.channel_id)].add(entry.thread_id)
         if entry.own_address:
             self.into[through_own(entry.own_address)].add(entry.thread_id)
 
     def gone(self, entry: Entry) -> None:
         """An entry is no longer where, or as, it was."""
+        self.went.append(entry)
         self.left[entry.thread_id] |= _of_entry(entry.sort_at, entry.channel_id, entry.own_address)
 
+    def seen_by(self, scope: Scope, before: Mapping[int, Listed]) -> Moves:
+        """The same of entries that a limited role sees, in whose list were these rows."""
+        seen = Moves()
+        for entry in self.came:
+            if scope.sees_at(entry.channel_id, entry.own_address):
+                row = before.get(entry.thread_id)
+                seen._added(entry, None if row is None else row.sort_at, new_channel=True)
+        for entry in self.went:
+            if scope.sees_at(entry.channel_id, entry.own_address):
+                seen.gone(entry)
+        return seen
 
-def _facts(thread: Thread) -> tuple[Any, ...]:
+
+def _facts(row: Listed) -> tuple[Any, ...]:
     """What of a conversation says which sets it is in."""
-    hour = thread.sort_at // inbox_counts.HOUR if thread.sort_at else None
-    return hour, thread.status, thread.assignee_id, thread.unread > 0, thread.needs_response
+    hour = row.sort_at // inbox_counts.HOUR if row.sort_at else None
+    return hour, row.status, row.assignee_id, row.unread > 0, row.needs_response
 
 
 @lru_cache(256)
@@ -125,10 +206,10 @@ def _blocks(what: str, hour: int) -> list[str]:
     return [f"{what} {level} {hour >> STEP * level}" for level in range(LEVELS)]
 
 
-def _of_thread(thread: Thread) -> set[str]:
-    return _listed(
-        thread.status, thread.assignee_id, thread.unread, thread.needs_response, thread.sort_at
-    )
+def _of_row(row: Listed | None) -> set[str]:
+    if row is None:
+        return set()
+    return _listed(row.status, row.assignee_id, row.unread, row.needs_response, row.sort_at)
 
 
 def _listed(
@@ -176,47 +257,54 @@ def through_own(address: str) -> str:
     return f"own {address}"
 
 
-def keep(connection: Connection, organisation_id: int, moves: Moves) -> None:
+def keep(connection: Connection, owner: Owner, moves: Moves) -> None:
     """Everything else has been written, and the organisation's row is locked."""
-    out = _out(connection, moves)
+    out = _out(connection, owner, moves)
     ids = {one for ids in (*moves.into.values(), *out.values()) for one in ids}
     if not ids:
         return
-    number = _numbers(connection, organisation_id, sorted(ids))
-    changes: dict[tuple[str, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    number = _numbers(connection, owner.scope.organisation_id, sorted(ids))
+    changes: Changes = defaultdict(lambda: (BitMap(), BitMap()))
     for way, names in enumerate((moves.into, out)):
         for name, members in names.items():
             for one in members:
-                changes[name, number[one] >> PART][way].append(number[one])
+                changes[name, number[one] >> PART][way].add(number[one])
+    _change(connection, owner, changes)
+
+
+Changes = dict[tuple[str, int], tuple[BitMap, BitMap]]
+"""By name and part of a set, the numbers that come and those that go."""
+
+
+def _change(connection: Connection, owner: Owner, changes: Changes) -> None:
+    book = owner.book
     values = {
-        "org": organisation_id,
+        "whose": owner.id,
         "names": sorted({name for name, _ in changes}),
         "parts": sorted({part for _, part in changes}),
     }
-    there = {(name, part): data for name, part, data in connection.execute(_READ_PARTS, values)}
+    there = {(name, part): data for name, part, data in connection.execute(book.read_parts, values)}
     kept: list[dict[str, Any]] = []
     empty: list[dict[str, Any]] = []
-    for (name, part), (come, go) in sorted(changes.items()):
+    for (name, part), (come, go) in sorted(changes.items(), key=itemgetter(0)):
         data = there.get((name, part))
         was = BitMap() if data is None else BitMap.deserialize(data)
-        now = (was | BitMap(come)) - BitMap(go)
+        now = (was | come) - go
         if not now:
-            empty.append({"org": organisation_id, "of": name, "at": part})
+            empty.append({"whose": owner.id, "of": name, "at": part})
         elif now != was:
-            kept.append(_row(organisation_id, name, part, now))
+            kept.append(_row(owner, name, part, now))
     if kept:
-        _KEEP.run(connection, kept)
+        book.keep.run(connection, kept)
     if empty:
-        connection.execute(_DROP, empty)
+        connection.execute(book.drop, empty)
 
 
-def _out(connection: Connection, moves: Moves) -> dict[str, set[int]]:
+def _out(connection: Connection, owner: Owner, moves: Moves) -> dict[str, set[int]]:
     """Which conversations leave which sets: where entries left them, by what is there still."""
     if not moves.left:
         return moves.out
-    still: dict[int, set[str]] = defaultdict(set)
-    for thread_id, *entry in connection.execute(_LEFT, {"ids": sorted(moves.left)}):
-        still[thread_id] |= _of_entry(*entry)
+    still = _entered(connection, owner.scope, sorted(moves.left))
     out = moves.out.copy()
     for thread_id, names in moves.left.items():
         for name in names - still[thread_id]:
@@ -224,13 +312,22 @@ def _out(connection: Connection, moves: Moves) -> dict[str, set[int]]:
     return out
 
 
-def _row(organisation_id: int, name: str, part: int, numbers: BitMap) -> dict[str, Any]:
+def _entered(connection: Connection, scope: Scope, ids: Sequence[int]) -> dict[int, set[str]]:
+    """The sets that conversations are in because of their entries, of those that are seen."""
+    names: dict[int, set[str]] = defaultdict(set)
+    for thread_id, sort_at, channel_id, own_address in connection.execute(_HAVE, {"ids": ids}):
+        if scope.sees_at(channel_id, own_address):
+            names[thread_id] |= _of_entry(sort_at, channel_id, own_address)
+    return names
+
+
+def _row(owner: Owner, name: str, part: int, numbers: BitMap) -> dict[str, Any]:
     numbers.run_optimize()
     data = numbers.serialize()
-    return {"organisation_id": organisation_id, "name": name, "part": part, "numbers": data}
+    return {owner.book.whose: owner.id, "name": name, "part": part, "numbers": data}
 
 
-def _numbers(connection: Connection, organisation_id: int, ids: list[int]) -> dict[int, int]:
+def _numbers(connection: Connection, organisation_id: int, ids: Sequence[int]) -> dict[int, int]:
     """The numbers of these conversations; new ones are given theirs."""
     found = dict(map(tuple, connection.execute(_NUMBERS, {"ids": ids})))
     if new := [id_ for id_ in ids if found[id_] is None]:
@@ -267,10 +364,24 @@ def fill(connection: Connection) -> None:
             for name in names_of(*facts):
                 sets[org, name].add(number)
     for (org, name), numbers in sets.items():
-        parts = range(numbers.min() >> PART, (numbers.max() >> PART) + 1)
+        owner, parts = Owner(Scope(org)), range(numbers.min() >> PART, (numbers.max() >> PART) + 1)
         pieces = {part: numbers & BitMap(range(part << PART, part + 1 << PART)) for part in parts}
-        rows = [_row(org, name, part, some) for part, some in pieces.items() if some]
-        _KEEP.run(connection, rows)
+        rows = [_row(owner, name, part, some) for part, some in pieces.items() if some]
+        EVERYBODYS.keep.run(connection, rows)
+
+
+def fill_some(
+    connection: Connection, owner: Owner, ids: Sequence[int], rows: Mapping[int, Listed]
+) -> None:
+    """Put these conversations into every set they should be in; ``rows`` are those of them that
+    stand in the list. The organisation's row is locked."""
+    number = _numbers(connection, owner.scope.organisation_id, ids)
+    names = _entered(connection, owner.scope, ids)
+    changes: Changes = defaultdict(lambda: (BitMap(), BitMap()))
+    for id_ in ids:
+        for name in names[id_] | _of_row(rows.get(id_)):
+            changes[name, number[id_] >> PART][0].add(number[id_])
+    _change(connection, owner, changes)
 
 
 def _each(
@@ -295,18 +406,20 @@ class Place(NamedTuple):
 
 
 class Sets:
-    """An organisation's sets, in one snapshot; each is read once."""
+    """The sets of a list, in one snapshot; each is read once."""
 
-    def __init__(self, connection: Connection, organisation_id: int) -> None:
+    def __init__(self, connection: Connection, owner: Owner) -> None:
         self._connection = connection
-        self._org = {"org": organisation_id}
+        self._limited = owner.sight is not None
+        self._book = owner.book
+        self._whose = {**owner.scope.values, "whose": owner.id}
         self._read: dict[str, BitMap] = {}
 
     def of(self, names: Collection[str]) -> dict[str, BitMap]:
         """Each of these sets; what is not read yet is so with one question."""
         if unread := [name for name in names if name not in self._read]:
             parts: dict[str, list[BitMap]] = {name: [] for name in unread}
-            rows = self._connection.execute(_READ, {**self._org, "names": unread})
+            rows = self._connection.execute(self._book.read, {**self._whose, "names": unread})
             for name, _, numbers in rows:
                 parts[name].append(BitMap.deserialize(numbers))
             self._read |= {name: BitMap().union(*some) for name, some in parts.items()}
@@ -318,27 +431,34 @@ class Sets:
 
     def patient(self, late_since: int) -> BitMap:
         """Those that need a response and have not waited since then: they are few."""
-        values = {**self._org, "late": late_since}
-        return BitMap(self._connection.scalars(_PATIENT, values))
+        return self._numbers(_PATIENT, late=late_since)
 
     def active(self, since: int | None, until: int | None) -> BitMap:
         """Those to which anything happened from the one moment until before the other: by whole
         hours, and by entries where one is begun or left."""
+        return self._within("active", since, until, _SEEN_BETWEEN if self._limited else _BETWEEN)
+
+    def placed(self, since: int) -> BitMap:
+        """Those whose place in the list is not before a moment."""
+        return self._within("sorted", since, None, self._book.placed)
+
+    def _within(
+        self, what: str, since: int | None, until: int | None, between: sa.Select[Any]
+    ) -> BitMap:
         hours = _hours(since, until)
-        found = self.any_of(active(since, until))
+        found = self.any_of(blocks(what, since, until))
         edges = [(since or 0, until or 0)] if not hours else []
         if hours and since is not None:
             edges.append((since, hours.start * inbox_counts.HOUR))
         if hours and until is not None:
             edges.append((hours.stop * inbox_counts.HOUR, until))
-        for edge in edges:
-            if edge[0] < edge[1]:
-                found |= self._between(*edge)
+        for first, last in edges:
+            if first < last:
+                found |= self._numbers(between, since=first, until=last)
         return found
 
-    def _between(self, since: int, until: int) -> BitMap:
-        values = {**self._org, "since": since, "until": until}
-        return BitMap(self._connection.scalars(_BETWEEN, values))
+    def _numbers(self, statement: sa.Select[Any], **values: int) -> BitMap:
+        return BitMap(self._connection.scalars(statement, {**self._whose, **values}))
 
     def newest(self, wanted: BitMap, count: int, after: tuple[int, int] | None) -> list[int]:
         """The ids of the first ``count`` of them in the list, behind a place in it."""
@@ -358,7 +478,8 @@ class Sets:
         if not wanted:
             return
         if level == 0 or len(wanted) <= DIRECT:
-            rows = self._connection.execute(_PLACES, {**self._org, "numbers": list(wanted)})
+            values = {**self._whose, "numbers": list(wanted)}
+            rows = self._connection.execute(self._book.places, values)
             yield from sorted((Place(*row) for row in rows), reverse=True)
             return
         level -= 1
@@ -366,10 +487,10 @@ class Sets:
         last = _longest() if level == LEVELS - 1 else first + (1 << STEP)
         if after is not None:
             last = min(last, (after[0] // inbox_counts.HOUR >> STEP * level) + 1)
-        blocks = {f"sorted {level} {one}": one for one in range(first, last)}
-        sets = self.of(blocks)
-        for name in reversed(blocks):
-            yield from self._in_order(wanted & sets[name], level, blocks[name], after)
+        inner = {f"sorted {level} {one}": one for one in range(first, last)}
+        sets = self.of(inner)
+        for name in reversed(inner):
+            yield from self._in_order(wanted & sets[name], level, inner[name], after)
 
 
 def _hours(since: int | None, until: int | None) -> range:
@@ -384,17 +505,18 @@ def _longest() -> int:
     return (_END // inbox_counts.HOUR >> STEP * (LEVELS - 1)) + 1
 
 
-def active(since: int | None, until: int | None) -> list[str]:
-    """The sets of the longest blocks that together are the whole hours of a range."""
+def blocks(what: str, since: int | None, until: int | None) -> list[str]:
+    """The sets (``active`` or ``sorted``) of the longest blocks that together are the whole hours
+    of a range."""
     names: list[str] = []
     hours = _hours(since, until)
     first, last = hours.start, max(hours.start, hours.stop)
     for level in range(LEVELS):
         inner, outer = -(-first >> STEP), last >> STEP  # of the next length
         if level == LEVELS - 1 or inner >= outer:
-            names += (f"active {level} {block}" for block in range(first, last))
+            names += (f"{what} {level} {block}" for block in range(first, last))
             break
         for some in (range(first, inner << STEP), range(outer << STEP, last)):
-            names += (f"active {level} {block}" for block in some)
+            names += (f"{what} {level} {block}" for block in some)
         first, last = inner, outer
     return names

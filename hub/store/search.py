@@ -456,7 +456,7 @@ def _by_contact(
     sight = inbox.kept(connection, scope)
     eyes: Eyes = scope.width if sight is None else "kept"
     values: dict[str, Any] = {**scope.values, "count": count, "grams": _grams(query)}
-    values["sight"] = sight
+    values["sight"] = None if sight is None else sight.id
     values |= {f"needle_{n}": _pattern(one) for n, one in enumerate(query.needles)}
     values |= {f"number_{n}": _pattern(one) for n, one in enumerate(query.numbers)}
     if after is not None:

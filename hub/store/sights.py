@@ -7,7 +7,8 @@ its list. For each set of places that any role sees there is a row for each conv
 Rows are never put together from changes: of conversations that were changed they are made anew,
 from what there is (``inbox.listed``), and what differs is written. All of it is done with the
 organisation's row locked, in the transaction of the change or by whoever fills a list, so that of
-two who do it the second sees the first. Only a list that is filled is read.
+two who do it the second sees the first. Only a list that is filled is read. Then its sets
+(``hub.store.inbox_sets``, in ``sight_sets``) are filled, and read from then on.
 """
 
 from __future__ import annotations
@@ -20,28 +21,43 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from hub.rules import sight
-from hub.store import audit, inbox, inbox_counts
+from hub.store import audit, inbox, inbox_counts, inbox_sets
 from hub.store import tables as t
 from hub.store.ids import Ids
 from hub.store.inbox import Listed
 from hub.store.inbox_counts import NOBODY, OF_SIGHTS, Kind, Place
+from hub.store.inbox_sets import Moves, Owner
 from hub.store.rows import struct, structs
 from hub.store.scope import Scope
 from hub.store.statements import Many, among, bound, columns, fields
 
 AT_ONCE = 250
 """Conversations with which a list is filled, or emptied, in a step."""
+SETS_AT_ONCE = 2_000
+"""The same of its sets: most are written once for all that come into them."""
 
 
 class Sight(Struct, frozen=True, kw_only=True):
     """A list. ``state``: ``filling`` (up to the thread ``through``), ``kept``, or ``gone``: no role
-    sees so any more."""
+    sees so any more. ``sets``: whether these are filled (``through`` which thread, once the list
+    is)."""
 
     id: int
     organisation_id: int
     places: str
     state: str
     through: int
+    sets: bool
+
+    @property
+    def scope(self) -> Scope:
+        """Of the roles that see so."""
+        return Scope(self.organisation_id, sight.of_text(self.places))
+
+    @property
+    def owner(self) -> Owner:
+        """Of its sets."""
+        return Owner(self.scope, self.id)
 
 
 _own, _rows = t.sights.c, t.sight_threads.c
@@ -55,6 +71,9 @@ _KEEP = Many(
     ("sight_id", *Listed.__struct_fields__),
     again=[name for name in Listed.__struct_fields__ if name != "thread_id"],
 )
+_LISTED: sa.Select[*tuple[Any, ...]] = sa.select(
+    *columns(t.sight_threads, *Listed.__struct_fields__)
+).where(*bound(sight=_rows.sight_id), among(_rows.thread_id, "ids"))
 _DROP = sa.delete(t.sight_threads).where(
     *bound(sight=_rows.sight_id), among(_rows.thread_id, "ids")
 )
@@ -71,19 +90,31 @@ _LEFT = (
     .where(*bound(sight=_rows.sight_id))
     .limit(sa.bindparam("count", type_=sa.Integer))
 )
+_LEFT_SETS = (
+    sa.select(t.sight_sets.c.name)
+    .where(*bound(sight=t.sight_sets.c.sight_id))
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
+_DROP_SETS = sa.delete(t.sight_sets).where(
+    *bound(sight=t.sight_sets.c.sight_id), among(t.sight_sets.c.name, "names")
+)
 _ROLES = sa.select(t.roles.c.organisation_id, t.roles.c.channel_ids).where(
     t.roles.c.channel_ids.is_not(None)
 )
 
 
-def keep(connection: Connection, organisation_id: int, thread_ids: Collection[int]) -> None:
-    """These threads were changed, and stand in the lists as they are now. The organisation's row is
-    locked."""
+def keep(
+    connection: Connection, organisation_id: int, thread_ids: Collection[int], entries: Moves
+) -> None:
+    """These threads were changed, by ``entries`` that came and went among other things, and stand
+    in the lists as they are now. The organisation's row is locked."""
     lists = structs(Sight, connection.execute(_KEPT, {"org": organisation_id}))
-    _keep(connection, lists, sorted(thread_ids))
+    _keep(connection, lists, sorted(thread_ids), entries)
 
 
-def _keep(connection: Connection, lists: Sequence[Sight], ids: Sequence[int]) -> None:
+def _keep(
+    connection: Connection, lists: Sequence[Sight], ids: Sequence[int], entries: Moves
+) -> None:
     was = {
         (row.sight_id, row.thread_id): struct(Listed, row[1:])
         for row in connection.execute(_WAS, {"ids": ids})
@@ -91,9 +122,9 @@ def _keep(connection: Connection, lists: Sequence[Sight], ids: Sequence[int]) ->
     changed: list[dict[str, Any]] = []
     moves: list[tuple[Place | None, Place | None]] = []
     for one in lists:
-        scope = Scope(one.organisation_id, sight.of_text(one.places))
-        now = {row.thread_id: row for row in inbox.listed(connection, scope, ids)}
+        now = {row.thread_id: row for row in inbox.listed(connection, one.scope, ids)}
         before = {thread_id: row for (id_, thread_id), row in was.items() if id_ == one.id}
+        in_sets = entries.seen_by(one.scope, before)  # filled only once the list is
         if gone := sorted(before.keys() - now.keys()):
             connection.execute(_DROP, {"sight": one.id, "ids": gone})
         for thread_id in sorted(before.keys() | now.keys()):
@@ -101,9 +132,12 @@ def _keep(connection: Connection, lists: Sequence[Sight], ids: Sequence[int]) ->
             if old == new:
                 continue
             moves.append((_place(one.id, old), _place(one.id, new)))
+            in_sets.row(thread_id, old, new)
             if new is not None:
                 row = {name: getattr(new, name) for name in new.__struct_fields__}
                 changed.append({"sight_id": one.id, **row})
+        if one.state == "kept":
+            inbox_sets.keep(connection, one.owner, in_sets)
     if changed:
         _KEEP.run(connection, changed)
     inbox_counts.move(connection, OF_SIGHTS, moves)
@@ -134,12 +168,12 @@ def waiting(connection: Connection) -> bool:
     """Whether there is anything to do for ``step``."""
     lists = structs(Sight, connection.execute(_ALL))
     there = {(one.organisation_id, one.places) for one in lists if one.state != "gone"}
-    return there != wanted(connection) or any(one.state != "kept" for one in lists)
+    return there != wanted(connection) or not all(one.state == "kept" and one.sets for one in lists)
 
 
 def step(connection: Connection, ids: Ids) -> None:
     """Let there be the lists that should be, as far as one step goes: those of new roles are begun,
-    one is filled further, one that nobody needs is emptied further."""
+    one is filled further, or its sets are, and one that nobody needs is emptied further."""
     lists = structs(Sight, connection.execute(_ALL))
     there = {(one.organisation_id, one.places): one for one in lists if one.state != "gone"}
     needed = wanted(connection)
@@ -152,8 +186,11 @@ def step(connection: Connection, ids: Ids) -> None:
         _count(connection, key[0])
     unready = [one for one in lists if (one.organisation_id, one.places) in needed]
     filling = [one for one in unready if one.state == "filling"]
+    without_sets = [one for one in unready if one.state == "kept" and not one.sets]
     if filling:
         _fill(connection, filling[0].id)
+    elif without_sets:
+        _fill_sets(connection, without_sets[0].id)
     gone = [one for one in lists if one.state == "gone"]
     if gone:
         _empty(connection, gone[0])
@@ -169,10 +206,8 @@ def _begin(connection: Connection, id_: int, organisation_id: int, places: str) 
     values = {"org": organisation_id}
     if any(one.places == places for one in structs(Sight, connection.execute(_KEPT, values))):
         return  # another process was faster
-    row = Sight(id=id_, organisation_id=organisation_id, places=places, state="filling", through=-1)
-    connection.execute(
-        sa.insert(t.sights), [{name: getattr(row, name) for name in row.__struct_fields__}]
-    )
+    row = {"id": id_, "organisation_id": organisation_id, "places": places, "state": "filling"}
+    connection.execute(sa.insert(t.sights), [row | {"through": -1, "sets": False}])
     _count(connection, organisation_id)
 
 
@@ -193,21 +228,43 @@ def _set(connection: Connection, one: Sight, **values: Any) -> None:
 
 
 def _fill(connection: Connection, id_: int) -> None:
-    found = structs(Sight, connection.execute(_ALL.where(_own.id == id_)))
-    for one in found:
-        audit.lock(connection, one.organisation_id)
-    # Read again: another process may have gone on meanwhile.
+    one = _locked(connection, id_)
+    if one is None or one.state != "filling":
+        return
+    ids = _next(connection, one, AT_ONCE)
+    if ids:
+        _keep(connection, [one], ids, Moves())
+    if len(ids) == AT_ONCE:
+        _set(connection, one, through=ids[-1])
+    else:
+        _set(connection, one, state="kept", through=-1)
+
+
+def _fill_sets(connection: Connection, id_: int) -> None:
+    one = _locked(connection, id_)
+    if one is None or one.state != "kept" or one.sets:
+        return
+    if ids := _next(connection, one, SETS_AT_ONCE):
+        found = structs(Listed, connection.execute(_LISTED, {"sight": one.id, "ids": ids}))
+        rows = {row.thread_id: row for row in found}
+        inbox_sets.fill_some(connection, one.owner, ids, rows)
+    if len(ids) == SETS_AT_ONCE:
+        _set(connection, one, through=ids[-1])
+    else:
+        _set(connection, one, sets=True)
+
+
+def _locked(connection: Connection, id_: int) -> Sight | None:
+    """A list as it is once its organisation's row is locked: another process may have gone on."""
     for one in structs(Sight, connection.execute(_ALL.where(_own.id == id_))):
-        if one.state != "filling":
-            return
-        values = {"org": one.organisation_id, "after": one.through, "count": AT_ONCE}
-        ids = list(connection.scalars(_NEXT, values))
-        if ids:
-            _keep(connection, [one], ids)
-        if len(ids) == AT_ONCE:
-            _set(connection, one, through=ids[-1])
-        else:
-            _set(connection, one, state="kept")
+        audit.lock(connection, one.organisation_id)
+    found = structs(Sight, connection.execute(_ALL.where(_own.id == id_)))
+    return found[0] if found else None
+
+
+def _next(connection: Connection, one: Sight, count: int) -> list[int]:
+    values = {"org": one.organisation_id, "after": one.through, "count": count}
+    return list(connection.scalars(_NEXT, values))
 
 
 def _empty(connection: Connection, one: Sight) -> None:
@@ -216,6 +273,10 @@ def _empty(connection: Connection, one: Sight) -> None:
     if left:
         connection.execute(_DROP, {"sight": one.id, "ids": left})
     if len(left) == AT_ONCE:
+        return
+    values = {"sight": one.id, "count": SETS_AT_ONCE}
+    if names := set(connection.scalars(_LEFT_SETS, values)):
+        connection.execute(_DROP_SETS, {"sight": one.id, "names": sorted(names)})
         return
     for table in (t.sight_counts, t.sights):
         column = table.c.sight_id if table is t.sight_counts else table.c.id

@@ -708,7 +708,8 @@ thread_sets = sa.Table(
 )
 
 # The lists of roles that see a part: a row for each set of places that any role sees, one for each
-# conversation in its list, and how many there are of a kind, as above: hub.store.sights.
+# conversation in its list, how many there are of a kind, and which have something in common, as
+# above: hub.store.sights.
 sights = sa.Table(
     "sights",
     metadata,
@@ -716,7 +717,10 @@ sights = sa.Table(
     _org(),
     sa.Column("places", sa.Text, nullable=False),  # hub.rules.sight, a JSON list in order
     sa.Column("state", sa.Text, nullable=False),  # filling, kept, gone
-    sa.Column("through", Id, nullable=False),  # filling: up to which conversation it is filled
+    sa.Column(
+        "through", Id, nullable=False
+    ),  # up to which conversation it is filled, then its sets
+    sa.Column("sets", Bool, nullable=False, server_default=sa.false()),  # these are filled, too
     sa.Index("ix_sights_places", "organisation_id", "places"),
 )
 sight_threads = sa.Table(
@@ -766,6 +770,14 @@ sight_counts = sa.Table(
     sa.Column("needs_response", Bool, primary_key=True),
     sa.Column("n", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+sight_sets = sa.Table(
+    "sight_sets",
+    metadata,
+    sa.Column("sight_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),
 )
 
 # ------------------------------------------------------------------ files

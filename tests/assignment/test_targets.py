@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from hub.store import sights
 from hub.store import tables as t
+from hub.store.inbox_sets import Moves
 from tests import books
 from tests.assignment.test_automatic import shown, text
 from tests.hubs import wait_for
@@ -35,7 +36,7 @@ def waits_since(house: House, thread: dict[str, Any], hours: float) -> None:
         earlier = own.waiting_since - round(hours * 3_600_000)
         changed = sa.update(t.threads).where(own.id == id_).values(waiting_since=earlier)
         org = connection.scalar(changed.returning(own.organisation_id)) or 0
-        sights.keep(connection, org, [id_])
+        sights.keep(connection, org, [id_], Moves())
 
     asyncio.run(books.write(house.url, change))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -151,6 +152,8 @@ def test_the_lists_of_limited_roles_are_kept_as_they_change(
     after another role went."""
     monkeypatch.setattr(inbox_counts, "HOUR", 60_000)
     monkeypatch.setattr(sights, "AT_ONCE", 1)
+    monkeypatch.setattr(sights, "SETS_AT_ONCE", 1)
+    monkeypatch.setattr(inbox_sets, "PART", 1)
     some = st.frozensets(st.sampled_from(machine.PLACES), min_size=1)
     moments = st.integers(0, 8)
 
@@ -181,9 +184,10 @@ def test_the_lists_of_limited_roles_are_kept_as_they_change(
             machine.one_at_a_time(connection, history, between=step)
             machine.let_roles_see(connection, places)
             sights.fill(connection, IDS)
-            basis = Filter(since=since, late_since=since)
-            assert inbox.kept(connection, Scope(1, places)) is not None
-            compare(connection, Scope(1, places), basis)
+            assert inbox.kept(connection, Scope(1, places)) == (mock.ANY, True)
+            for until in (None, since):
+                basis = Filter(since=None if until else since, until=until, late_since=since)
+                compare(connection, Scope(1, places), basis)
             books.check_sights(connection)
 
         workbench.run(work)

@@ -32,7 +32,7 @@ from hub.store import (
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.inbox import FILTERS, STATUSES, Filter
-from hub.store.inbox_sets import Sets
+from hub.store.inbox_sets import Owner, Sets
 from hub.store.scope import Scope
 from tests.hubs import lay_database
 from tests.writer.conftest import message
@@ -190,9 +190,13 @@ def test_a_range_until_now_has_the_filters_index_and_what_was_done_later(
         {"own": ("+15550100002",), "since": 9},
     ],
 )
+@pytest.mark.parametrize("limited", [False, True])
 def test_what_only_entries_tell_is_looked_up_in_sets(
-    engine: sa.Engine, narrowed: dict[str, Any]
+    engine: sa.Engine, narrowed: dict[str, Any], limited: bool
 ) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(KEPT)
+    scope = LIMITED if limited else EVERYBODY
     keys = {
         "thread_sets USING INDEX sqlite_autoindex_thread_sets_1 (organisation_id=? AND name=?)",
         (
@@ -202,26 +206,46 @@ def test_what_only_entries_tell_is_looked_up_in_sets(
         "threads USING INTEGER PRIMARY KEY (rowid=?)",
         "threads USING INDEX ix_threads_waiting (organisation_id=? AND waiting_since>?)",
     }
+    if limited:
+        keys = {
+            "sights USING INDEX ix_sights_places (organisation_id=? AND places=?)",
+            "sight_sets USING INDEX sqlite_autoindex_sight_sets_1 (sight_id=? AND name=?)",
+            (
+                "entries USING INDEX ix_entries_activity "
+                "(organisation_id=? AND sort_at>? AND sort_at<?)"
+            ),
+            (
+                "sight_threads USING COVERING INDEX ix_sight_threads_list "
+                "(sight_id=? AND sort_at>? AND sort_at<?)"
+            ),
+            "threads USING INTEGER PRIMARY KEY (rowid=?)",
+            "threads USING INDEX ix_threads_waiting (organisation_id=? AND waiting_since>?)",
+        }
     for status, filter_ in itertools.product(STATUSES, FILTERS):
         wanted = Filter(status=status, filter=filter_, me=7, late_since=9, **narrowed)
         for work in (
-            partial(inbox.inbox_page, scope=EVERYBODY, wanted=wanted, limit=50),
-            partial(inbox.filter_counts, scope=EVERYBODY, wanted=wanted),
+            partial(inbox.inbox_page, scope=scope, wanted=wanted, limit=50),
+            partial(inbox.filter_counts, scope=scope, wanted=wanted),
         ):
             steps = plans(engine, work)
             looked = {one.partition(" ")[2] for one in steps if one.startswith("SEARCH")}
-            assert {one for one in looked if "thread_counts" not in one} <= keys
+            assert {one for one in looked if "_counts" not in one} <= keys
             assert [one for one in walks(steps) if one != "SCAN every"] == []
 
 
 def test_the_order_of_a_set_is_looked_up_by_number(engine: sa.Engine) -> None:
-    steps = plans(engine, lambda one: Sets(one, 1).newest(BitMap([1, 2]), 50, None))
-    assert "ix_threads_number (organisation_id=? AND number=?)" in steps[0]
+    for sight in (None, 1):
+        sets = partial(Sets, owner=Owner(LIMITED if sight else EVERYBODY, sight))
+        steps = plans(engine, lambda one, sets=sets: sets(one).newest(BitMap([1, 2]), 50, None))
+        assert "ix_threads_number (organisation_id=? AND number=?)" in steps[0]
+    assert (
+        "sight_threads USING INDEX sqlite_autoindex_sight_threads_1 (thread_id=? AND" in steps[-1]
+    )
 
 
 KEPT = """
-INSERT INTO sights (id, organisation_id, places, state, through)
-VALUES (1, 1, '["email","sms"]', 'kept', -1)
+INSERT INTO sights (id, organisation_id, places, state, through, sets)
+VALUES (1, 1, '["email","sms"]', 'kept', -1, true)
 """
 
 

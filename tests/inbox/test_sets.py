@@ -9,12 +9,16 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from hub.store import inbox_sets
+from hub.store import inbox, inbox_sets, sights
 from hub.store import tables as t
+from hub.store.ids import Ids
+from hub.store.inbox import Filter
 from hub.store.inbox_counts import HOUR
-from hub.store.inbox_sets import Sets
+from hub.store.inbox_sets import Owner, Sets
+from hub.store.scope import Scope
 from tests import books
 from tests.record import machine
 from tests.record.test_batches import Workbench, workbench
@@ -80,7 +84,7 @@ def test_any_range_has_what_happened_in_it_in_the_lists_order(
     @given(_moments, _moments, st.none() | st.sampled_from(places), st.integers(1, COUNT))
     def check(since: int | None, until: int | None, after: tuple[int, int] | None, n: int) -> None:
         def work(connection: Connection) -> None:
-            sets = Sets(connection, 1)
+            sets = Sets(connection, Owner(Scope(1)))
             found = sets.active(since, until)
             behind = [one for one in places if after is None or one < after]
             wanted = [id_ for _, id_ in behind if _within(id_, since, until)]
@@ -106,10 +110,57 @@ def test_what_moves_away_leaves_no_trace(workbench: Workbench) -> None:
     def work(connection: Connection) -> None:
         machine.prepare(connection)
         machine.one_at_a_time(connection, history)
-        used = [Sets(connection, 1).any_of([f"channel {one}"]) for one in ("sms", "chat")]
+        used = [
+            Sets(connection, Owner(Scope(1))).any_of([f"channel {one}"]) for one in ("sms", "chat")
+        ]
         assert [len(one) for one in used] == [1, 1]
         assert used[0].isdisjoint(used[1]), "one call was moved, from the other"
         books.check_sets(connection)
+
+    workbench.run(work)
+
+
+@pytest.mark.feature("PERM-03", "FILT-03", "FILT-06")
+def test_a_limited_role_has_sets_of_what_it_sees(workbench: Workbench) -> None:
+    """What was moved away, and a note, which has no channel."""
+    call = {"kind": "call", "org": 1, "phone": machine.PHONES[0], "withheld": False, "at": 0}
+    call |= {"direction": "in", "name": None}
+    before = [
+        {**call, "channel": "sms", "external": 0},
+        {**call, "channel": "chat", "external": 1},
+        {"kind": "note", "pick": 0, "says": "Called back", "at": 0},
+    ]
+    scope, part = Scope(1, frozenset({"sms", "chat"})), Scope(1, frozenset({"chat"}))
+
+    def work(connection: Connection) -> None:
+        machine.prepare(connection)
+        machine.let_roles_see(connection, frozenset({"sms", "chat"}), frozenset({"chat"}))
+        sights.fill(connection, Ids(7))
+        history = [*before, {"kind": "move", "pick": 0, "to": None, "at": 0}]
+        machine.one_at_a_time(connection, before)
+        first = books.rows(connection, t.entries)[0].sort_at
+        wanted = Filter(status="all", since=first, until=first + 1)
+        assert len(inbox.inbox_page(connection, scope, wanted, limit=9)) == 1
+        assert inbox.inbox_page(connection, part, wanted, limit=9) == [], "it is not seen"
+        machine.prepare(connection)
+        machine.let_roles_see(connection, frozenset({"sms", "chat"}))
+        sights.fill(connection, Ids(7))
+        machine.one_at_a_time(connection, history)
+        kept = inbox.kept(connection, scope)
+        assert kept is not None
+        sets = Sets(connection, Owner(scope, kept.id))
+        used = [sets.any_of([f"channel {one}"]) for one in ("sms", "chat")]
+        assert [len(one) for one in used] == [1, 1]
+        assert used[0].isdisjoint(used[1]), "one call was moved, from the other"
+        books.check_sights(connection)
+        times = [one.sort_at for one in books.rows(connection, t.entries) if one.kind == "note"]
+        noted = sets.active(times[0], times[0] + 1)
+        assert len(noted) == 1
+        assert noted.isdisjoint(sets.placed(times[0])), "nothing else has happened since then"
+        wanted = Filter(status="all", since=times[0], until=times[0] + 1)
+        assert inbox.inbox_page(connection, scope, wanted, limit=9) == []
+        wanted = replace(wanted, since=None)
+        assert len(inbox.inbox_page(connection, scope, wanted, limit=9)) == 2
 
     workbench.run(work)
 

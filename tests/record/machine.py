@@ -420,7 +420,7 @@ def dump(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     return {
         table.name: [
             (*row[:-1], list(BitMap.deserialize(row.numbers)))
-            if table is t.thread_sets
+            if table in (t.thread_sets, t.sight_sets)
             else tuple(row)
             for row in connection.execute(sa.select(table).order_by(*table.primary_key.columns))
             if not (table.name.endswith("_counts") and row.n == 0)

@@ -22,6 +22,8 @@ from hub.rules.rights import Actor
 from hub.rules.states import Entry, Thread
 from hub.store import audit, inbox_counts, inbox_sets, search
 from hub.store import tables as t
+from hub.store.inbox_sets import Owner
+from hub.store.scope import Scope
 from hub.store.sights import keep as keep_lists
 from hub.store.statements import Many, among, bound
 
@@ -231,7 +233,7 @@ def _keep_lists(
         known: Thread | None = threads.get(id_)
         if known is not thread:
             touched[thread.organisation_id].add(id_)
-            moves[thread.organisation_id].thread(known, thread)
+            moves[thread.organisation_id].row(id_, known, thread)
     for id_, entry in world.entries.items():
         was: Entry | None = entries.get(id_)
         if was is entry or (was is not None and _PLACED(was) == _PLACED(entry)):
@@ -251,9 +253,9 @@ def _keep_lists(
         count = sights.get(org)
         if count is None:
             count = connection.execute(_SIGHTS, {"org": org}).scalar_one()
-        inbox_sets.keep(connection, org, moves[org])
+        inbox_sets.keep(connection, Owner(Scope(org)), moves[org])
         if count:
-            keep_lists(connection, org, touched[org])
+            keep_lists(connection, org, touched[org], moves[org])
 
 
 def _remove(connection: Connection, entries: list[Entry]) -> None:
