@@ -111,6 +111,7 @@ def add(page: Page, name: str | None = None) -> None:
 
 
 def sign_out(page: Page) -> None:
+    page.wait_for_load_state("networkidle")  # what is asked for still would be refused
     page.get_by_role("button", name="Account of").click()
     page.get_by_role("menuitem", name="Sign out").click()
 

@@ -71,7 +71,7 @@ async def connected(ctx: Context, settings: Settings) -> AsyncGenerator[aiosmtpl
     finally:
         client.close()
         if writer is not None:
-            writer.close()
+            await _let_go(writer)
 
 
 async def _connect(
@@ -94,9 +94,16 @@ async def _connect(
         client.protocol, client.transport = protocol, writer.transport
         await client.ehlo()
     except BaseException:
-        writer.close()
+        await _let_go(writer)
         raise
     return writer
+
+
+async def _let_go(writer: asyncio.StreamWriter) -> None:
+    """End a connection on which nothing is left to be said, before this returns: to close it in
+    TLS's way is to wait for the server."""
+    writer.transport.abort()
+    await asyncio.sleep(0)
 
 
 async def _greeted(reader: asyncio.StreamReader) -> None:
