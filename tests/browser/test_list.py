@@ -186,3 +186,19 @@ def test_a_menu_goes_with_its_row(inbox: Inbox, ana: Client, number: str) -> Non
     inbox.at_top(closed)
     expect(inbox.page.get_by_role("menu")).to_have_count(0)
     assert inbox.row(closed).evaluate("(row) => row !== window.first")
+
+
+@pytest.mark.feature("LIST-02")
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_rows_buttons_stand_above_its_second_line(
+    inbox: Inbox, ana: Client, number: str, width: int
+) -> None:
+    written(ana, number, "Is it ready?")
+    inbox.page.set_viewport_size({"width": width, "height": 800})
+    row = inbox.row(number)
+    row.hover()
+    buttons = row.locator(".acts").bounding_box()
+    line = row.locator(".preview").bounding_box()
+    assert buttons is not None
+    assert line is not None
+    assert buttons["y"] + buttons["height"] <= line["y"] + 3  # its letters begin below
