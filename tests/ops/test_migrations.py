@@ -259,6 +259,25 @@ async def test_calls_that_nobody_has_answered_are_to_be_resolved(database: Datab
     assert await on(database, read) == wanted
 
 
+async def test_lists_that_are_kept_get_their_sets_from_the_beginning(database: Database) -> None:
+    def fill(connection: sa.Connection) -> None:
+        found = sa.MetaData()
+        found.reflect(connection, only=["sights"])
+        row = {"organisation_id": 1, "places": "[]", "through": 7}
+        connection.execute(
+            found.tables["sights"].insert(),
+            [row | {"id": 1, "state": "kept"}, row | {"id": 2, "state": "filling"}],
+        )
+
+    def read(connection: sa.Connection) -> dict[int, Any]:
+        return {one.id: (one.through, one.sets) for one in connection.execute(sa.select(t.sights))}
+
+    await upgrade_to(database, "0029")
+    await on(database, fill)
+    await migrate(database)
+    assert await on(database, read) == {1: (-1, False), 2: (7, False)}
+
+
 async def test_trigrams_that_may_not_be_added_are_asked_for(postgres_url: str) -> None:
     """They come with the first start after somebody who may has added them."""
 
