@@ -351,8 +351,7 @@ export class List {
       .filter((row) => !here.has(row.id) && this.#matches(row) && this.#within(row))
       .map((row) => row.id);
     for (const id of news) if (joining.includes(id)) this.#flash(id);
-    if (this.#scrolled && news.length > 0)
-      this.risen.update((ids) => new Set([...ids, ...news]));
+    if (this.#scrolled && news.length > 0) this.risen.update((ids) => new Set([...ids, ...news]));
     this.order.set(this.#sorted([...order, ...joining]));
   }
 
