@@ -276,6 +276,16 @@ def test_columns_are_walked_by_f6_from_anywhere(
     page.keyboard.press("Shift+F6")
     expect(page.get_by_role("region", name="Filters").locator(":focus")).to_have_count(1)
 
+    # Where they are beside the list, there is nothing to open.
+    inbox.row(number).get_by_role("link").focus()
+    page.keyboard.press("]")
+    expect(inbox.details.locator(":focus")).to_have_count(1)
+    page.keyboard.press("[")
+    expect(inbox.filter("All")).to_be_focused()
+    page.set_viewport_size({"width": 900, "height": 800})
+    page.keyboard.press("[")
+    expect(page.get_by_role("dialog", name="Filters")).to_be_visible()
+
 
 @pytest.mark.feature("SHELL-07")
 def test_who_is_new_is_shown_around_once(

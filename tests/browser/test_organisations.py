@@ -108,6 +108,12 @@ def test_two_tabs_show_two_organisations_and_links_open_in_theirs(
     mailed.page.go_back()
     expect(heading).to_be_visible()
 
+    # One that leads nowhere can still be read, and mended.
+    mailed.page.goto("/mesages?range=all")
+    expect(mailed.page.get_by_role("heading", name="There is no page here")).to_be_visible()
+    expect(mailed.page).to_have_title(re.compile("Harbour Branch|Main Street"))
+    expect(mailed.page).to_have_url(re.compile(r"/mesages\?range=all$"))
+
 
 @pytest.mark.feature("SHELL-10", "SHELL-09")
 def test_a_link_into_an_organisation_that_is_not_ones_own_says_so(

@@ -32,7 +32,8 @@ class Router {
   /** Says in this tab's addresses which organisation they are of; where one is, stays. */
   settle(organisation: string | null): void {
     this.#name(organisation);
-    this.replace(this.place);
+    // An address that leads nowhere stays to be read.
+    if (this.place.page !== "unknown") this.replace(this.place);
   }
 
   /** Goes to a place of another organisation. */

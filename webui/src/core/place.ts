@@ -40,7 +40,8 @@ function oneOf<T extends string>(value: string | null, allowed: readonly T[], ot
   return allowed.find((each) => each === value) ?? otherwise;
 }
 
-export function parsePlace(path: string, search: string): Place {
+export function parsePlace(address: string, search: string): Place {
+  const path = address.replace(/(.)\/$/, "$1");
   if (path === "/") return { page: "home" };
   const query = new URLSearchParams(search);
   if (path === "/deliveries")

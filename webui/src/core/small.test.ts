@@ -155,6 +155,9 @@ describe("the address", () => {
   });
 
   it("falls back on what it does not know", () => {
+    expect(parsePlace("/messages/", "")).toEqual(parsePlace("/messages", ""));
+    expect(parsePlace("/", "")).toEqual({ page: "home" });
+    expect(parsePlace("/messages/odd", "")).toEqual({ page: "unknown" });
     expect(parsePlace("/messages", "status=odd&filter=odd")).toEqual({
       page: "messages",
       scope: { status: "open", filter: "all", range: "30d" },

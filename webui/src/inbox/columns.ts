@@ -7,18 +7,26 @@ const PLACES = [
   "a, button",
 ];
 
+function enter(column: HTMLElement | null | undefined): void {
+  for (const place of PLACES) {
+    const found = column?.querySelector<HTMLElement>(place);
+    if (found) {
+      found.focus();
+      return;
+    }
+  }
+}
+
+/** Moves the focus to a column of the page, if it is there. */
+export function toColumn(name: string): void {
+  enter(document.querySelector<HTMLElement>(`[data-column=${name}]`));
+}
+
 /** Moves the focus to the next column of the page, or the one before. */
 export function moveColumn(step: 1 | -1): void {
   const columns = [...document.querySelectorAll<HTMLElement>("[data-column]")].filter(
     (column) => column.dataset["column"] !== "write",
   );
   const here = columns.findIndex((column) => column.contains(document.activeElement));
-  const next = columns[(here + step + columns.length) % columns.length];
-  for (const place of PLACES) {
-    const found = next?.querySelector<HTMLElement>(place);
-    if (found) {
-      found.focus();
-      return;
-    }
-  }
+  enter(columns[(here + step + columns.length) % columns.length]);
 }
