@@ -46,6 +46,7 @@ async def test_each_customer_has_one_name_wherever_a_name_is_told() -> None:
         texted = {event.sender[0].value for event in world.ctx.events if isinstance(event, Message)}
         assert texted - set(NAMES) == {LI}
         assert {event.sender_name for event in world.ctx.events} == {None}
+        assert (await world.phone(BEN)).name == ""
 
 
 async def test_a_name_that_somebody_gave_a_phone_stays() -> None:
