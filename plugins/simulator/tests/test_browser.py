@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hub_simulator import CallSimulator, EmailSimulator, WhatsAppSimulator
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from hub.plugin import Message, Permanent
+from hub.plugin import CallStarted, Message, Permanent
 from plugins.simulator.tests.page_server import PageServer, serving
 from plugins.simulator.tests.world import World
 from tests.axe import look_over
@@ -191,23 +192,40 @@ def test_the_customer_has_a_name_that_goes_with_what_is_sent_from_then_on(page: 
         expect(log(page)).to_contain_text("The customer has no name any more")
 
 
+@contextmanager
+def a_name_on_its_way(page: Page, server: PageServer, label: str, name: str) -> Iterator[None]:
+    """What is done meanwhile is done before the network has the name."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/name", hold)
+    page.goto(server.address)
+    page.get_by_role("textbox", name=label).fill(name)
+    with page.expect_request("**/name"):
+        page.keyboard.press("Tab")
+    yield
+    held[0].continue_()
+
+
 def test_a_message_waits_for_the_name_that_was_typed_before_it(page: Page) -> None:
     with serving(kind=WhatsAppSimulator) as server:
-        held: list[Route] = []
-
-        def hold(route: Route) -> None:
-            held.append(route)
-
-        page.route("**/name", hold)
-        page.goto(server.address)
-        name = page.get_by_role("textbox", name="Profile name")
-        name.fill("Zoë")
-        with page.expect_request("**/name"):
-            name.press("Tab")
-        write(page, "Me already?")
-        held[0].continue_()
+        with a_name_on_its_way(page, server, "Profile name", "Zoë"):
+            write(page, "Me already?")
         expect(bubbles(page)).to_contain_text("Sent")
         assert server.do(senders) == {"Me already?": "Zoë"}
+
+
+def test_a_call_waits_for_the_name_that_was_typed_before_it(page: Page) -> None:
+    async def callers(world: World) -> list[str | None]:
+        return [e.caller_name for e in world.ctx.events if isinstance(e, CallStarted)]
+
+    with serving(kind=CallSimulator) as server:
+        with a_name_on_its_way(page, server, "Caller name", "Zoë"):
+            page.get_by_role("button", name="Call").click()
+        expect(log(page)).to_contain_text("rings")
+        assert server.do(callers) == ["Zoë"]
 
 
 def test_a_name_being_typed_stays_whatever_comes_meanwhile(page: Page) -> None:
