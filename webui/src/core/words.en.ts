@@ -115,6 +115,7 @@ export const en = {
     canceled: "Canceled",
     cancel: "Cancel",
     retry: "Retry",
+    rewrite: "Edit and resend",
     resolve: "Check",
     resolveTitle: "Did it go out?",
     resolveText:
