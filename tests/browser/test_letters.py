@@ -111,6 +111,20 @@ def test_formatted_text_does_nothing_but_show(
 
 
 @pytest.mark.feature("THRD-04")
+def test_a_letter_as_high_as_its_window_is_as_high_as_its_words(
+    desk: Inbox, office: Office, sender: str, complaints: Complaints
+) -> None:
+    complaints.allow("sandboxed")
+    html = '<div style="min-height: 100vh"><div style="height:100vh">One line</div></div>'
+    thread = office.message("mail", sender, "One line", subject="High", html=html)
+    letter = letter_of(desk, thread, "High")
+    letter.get_by_role("button", name="Show full message").click()
+    line = letter.frame_locator("iframe").get_by_text("One line")
+    expect(line).to_be_visible()
+    wait_for(lambda: letter.locator("iframe").evaluate("frame => frame.clientHeight") < 80)
+
+
+@pytest.mark.feature("THRD-04")
 def test_linked_pictures_are_fetched_by_the_hub_once_asked_for(
     desk: Inbox, office: Office, sender: str, complaints: Complaints
 ) -> None:
