@@ -11,6 +11,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 UNKNOWN = "application/octet-stream"
+PDF = "application/pdf"
 LONGEST_NAME = 120
 _HEAD = 4096
 _NEVER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069/\\]")
@@ -94,6 +95,18 @@ def shown_in_place(content_type: str, name: str) -> bool:
     another kind by its name."""
     named, _ = mimetypes.guess_type(f"file{PurePosixPath(name).suffix}")
     return content_type in SHOWN and (named is None or _kind(named) == _kind(content_type))
+
+
+def mismatched(content_type: str, name: str) -> bool:
+    """Whether a file pretends by its name to be what it is not, as far as that matters: one of the
+    two is what pages show. Bytes that nobody knows pretend nothing."""
+    named, _ = mimetypes.guess_type(f"file{PurePosixPath(name).suffix}")
+    if named is None or content_type == UNKNOWN:
+        return False
+    if PDF in {named, content_type}:
+        return named != content_type
+    shown = not SHOWN.isdisjoint({named, content_type})
+    return shown and _kind(named) != _kind(content_type)
 
 
 def _kind(content_type: str) -> str:

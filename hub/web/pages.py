@@ -16,15 +16,16 @@ from hub.edge.problems import not_found
 BUILT = Path(__file__).parent / "static"
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'{sockets}; "
-    "worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; frame-src 'self' blob:; "
+    "connect-src 'self'{sockets}; worker-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types svelte-trusted-html hub-letter hub-worker"
 )
 """For pages: no script but our own files, no markup made of text but by the two who may, and no
 worker but the one that shows notifications. Styles
 may stand inline, because a list that is drawn in part places its rows so, and a letter brings its
-own. ``sockets``: our own, which not every browser takes for the same origin."""
+own. Documents stand in frames, of what the page itself has made. ``sockets``: our own, which not
+every browser takes for the same origin."""
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _NOT_BUILT = (
     b"<!doctype html><title>Channel Hub</title><p>The web interface is not built. "

@@ -210,6 +210,28 @@ def test_files_and_words_stay_with_whom_they_were_meant_for(
     assert sent_texts(ana, number) == ["With a picture"]
 
 
+@pytest.mark.feature("COMP-03")
+def test_what_one_tab_sends_does_not_wait_to_be_sent_in_another(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    written(ana, number)
+    inbox.open(number)
+    other = Inbox(inbox.page.context.new_page()).go().open(number)
+    inbox.message.fill("Written in one tab")
+    expect(other.message).to_have_value("Written in one tab")
+    other.message.press_sequentially("!")
+    expect(inbox.message).to_have_value("Written in one tab!")
+    other.message.press("Enter")
+    expect(other.message).to_have_value("")
+    expect(inbox.entry("Written in one tab!")).to_contain_text(re.compile("Delivered|Read"))
+    expect(inbox.message).to_have_value("")
+    expect(inbox.row(number)).not_to_contain_text("Draft")
+    inbox.message.press("Enter")
+    inbox.send("And the next")
+    expect(inbox.entry("And the next")).to_contain_text(re.compile("Delivered|Read"))
+    assert sent_texts(ana, number) == ["Written in one tab!", "And the next"]
+
+
 @pytest.mark.feature("COMP-09")
 def test_files_come_by_button_paste_and_drop_and_are_called_off_and_tried_again(
     desk: Inbox, office: Office, number: str, complaints: Complaints
@@ -410,6 +432,9 @@ def test_a_conversation_taken_away_while_one_writes_leaves_the_words(
     gone = inbox.conversation.get_by_role("heading", name="gone or out of your reach")
     expect(gone).to_be_visible()
     kept = inbox.conversation.get_by_label(re.compile("What you have written is kept"))
+    expect(kept).to_have_value("Written before it was taken away")
+    inbox.page.reload()
+    expect(gone).to_be_visible()
     expect(kept).to_have_value("Written before it was taken away")
     assert sent_texts(ana, number) == []
 

@@ -116,6 +116,31 @@ def test_a_failed_message_says_why_and_is_retried(inbox: Inbox, ana: Client, num
     assert on_phone.count("Open https://example.com/win now") == 1
 
 
+@pytest.mark.feature("THRD-03", "THRD-12")
+def test_a_failed_message_is_written_anew_and_its_neighbours_say_how_they_are(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    written(ana, number)
+    inbox.open(number)
+    inbox.send("Good morning!")
+    expect(inbox.entry("Good morning!")).to_contain_text(re.compile("Delivered|Read"))
+    ana.behave(number, channel="front", answer="refuse", reason="policy")
+    inbox.send("We come at nein.")
+    failed = inbox.entry("We come at nein.")
+    expect(failed).to_contain_text("Failed")
+    expect(inbox.entry("Good morning!")).to_contain_text(re.compile("Delivered|Read"))
+    ana.behave(number, channel="front")
+    inbox.message.fill("And bring a ladder.")
+    failed.get_by_role("button", name="Edit and resend").click()
+    expect(inbox.message).to_be_focused()
+    expect(inbox.message).to_have_value("We come at nein.\nAnd bring a ladder.")
+    inbox.send("We come at nine.\nAnd bring a ladder.")
+    expect(inbox.entry("We come at nine.")).to_contain_text(re.compile("Delivered|Read"))
+    expect(failed).to_contain_text("Failed")
+    on_phone = [one["text"] for one in ana.phone(number, channel="front")["messages"]]
+    assert on_phone == ["Hello", "Good morning!", "We come at nine.\nAnd bring a ladder."]
+
+
 @pytest.fixture
 def paused(ana: Client) -> Iterator[None]:
     """The channel sends nothing until the test is over, or resumes it."""

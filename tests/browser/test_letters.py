@@ -61,6 +61,21 @@ def test_a_letter_is_folded_until_somebody_asks(desk: Inbox, office: Office, sen
     assert words.evaluate("p => p.clientHeight") == folded[0]
 
 
+@pytest.mark.feature("THRD-04", "THRD-05")
+def test_addresses_of_pages_can_be_followed_in_letters_and_notes(
+    desk: Inbox, office: Office, sender: str
+) -> None:
+    text = "The plans are at https://plans.example/7. Thank you"
+    thread = office.message("mail", sender, text, subject="Plans", own_address=MAIL)
+    office.client.post(f"threads/{thread['id']}/notes", {"body": "See https://crm.example/elif"})
+    letter = letter_of(desk, thread, "Plans")
+    link = letter.get_by_role("link", name="https://plans.example/7", exact=True)
+    expect(link).to_have_attribute("href", "https://plans.example/7")
+    expect(link).to_have_attribute("target", "_blank")
+    noted = desk.entry("See https://crm.example/elif").get_by_role("link")
+    expect(noted).to_have_attribute("href", "https://crm.example/elif")
+
+
 @pytest.mark.feature("THRD-04")
 def test_formatted_text_does_nothing_but_show(
     desk: Inbox, office: Office, sender: str, complaints: Complaints
@@ -93,6 +108,20 @@ def test_formatted_text_does_nothing_but_show(
         desk.page.context.route("**/shop.example/**", lambda route: route.fulfill(body="shop"))
         link.click()
     expect(opened.value.get_by_text("shop")).to_be_visible()
+
+
+@pytest.mark.feature("THRD-04")
+def test_a_letter_as_high_as_its_window_is_as_high_as_its_words(
+    desk: Inbox, office: Office, sender: str, complaints: Complaints
+) -> None:
+    complaints.allow("sandboxed")
+    html = '<div style="min-height: 100vh"><div style="height:100vh">One line</div></div>'
+    thread = office.message("mail", sender, "One line", subject="High", html=html)
+    letter = letter_of(desk, thread, "High")
+    letter.get_by_role("button", name="Show full message").click()
+    line = letter.frame_locator("iframe").get_by_text("One line")
+    expect(line).to_be_visible()
+    wait_for(lambda: letter.locator("iframe").evaluate("frame => frame.clientHeight") < 80)
 
 
 @pytest.mark.feature("THRD-04")

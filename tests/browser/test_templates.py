@@ -70,6 +70,20 @@ def test_outside_the_window_only_templates_go(desk: Inbox, office: Office, numbe
     assert entry["template"] == {"name": "appointment", "language": "en"}
 
 
+@pytest.mark.feature("COMP-06", "THRD-02")
+@pytest.mark.parametrize("width", [390, 320])
+def test_what_a_timeline_shows_is_chosen_beside_the_window_on_phones(
+    office: Office, browser_as: Callable[..., BrowserContext], number: str, width: int
+) -> None:
+    size = {"width": width, "height": 844}
+    desk = Inbox(browser_as(office.client, office.hub.base_url, viewport=size).new_page())
+    open_(desk, office.message("chat", number, f"Hello from {number}"))
+    expect(desk.conversation.get_by_text("Active 24 h")).to_be_in_viewport(ratio=1)
+    kinds = desk.conversation.get_by_role("radiogroup", name="Show")
+    for kind in kinds.get_by_role("radio").all():
+        expect(kind).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.feature("COMP-06")
 def test_an_inbound_message_opens_the_window_at_once(
     desk: Inbox, office: Office, number: str

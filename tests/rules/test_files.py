@@ -85,3 +85,26 @@ def test_what_is_no_picture_by_its_name_is_not_shown(
     content_type: str, name: str, shown: bool
 ) -> None:
     assert files.shown_in_place(content_type, name) is shown
+
+
+@pytest.mark.feature("THRD-09")
+@pytest.mark.parametrize(
+    ("content_type", "name", "lies"),
+    [
+        ("image/png", "photo.jpg", False),
+        ("image/png", "photo", False),
+        ("audio/mp4", "memo.mp4", False),
+        ("text/plain", "code.ts", False),  # by its name a film, to some
+        ("application/zip", "letter.docx", False),
+        ("application/octet-stream", "photo.heic", False),  # nobody knows what it is
+        ("application/pdf", "letter.pdf", False),
+        ("text/plain", "photo.png", True),
+        ("image/png", "setup.exe", True),
+        ("image/png", "letter.pdf", True),
+        ("application/zip", "letter.pdf", True),
+        ("application/pdf", "photo.png", True),
+        ("application/pdf", "setup.exe", True),
+    ],
+)
+def test_what_pretends_to_be_something_else(content_type: str, name: str, lies: bool) -> None:
+    assert files.mismatched(content_type, name) is lies

@@ -30,7 +30,7 @@ from hub.rules import content as contents
 from hub.rules.addresses import shown
 from hub.rules.calls import Call
 from hub.rules.content import Content
-from hub.rules.files import shown_in_place
+from hub.rules.files import mismatched, shown_in_place
 from hub.rules.states import Approval
 from hub.rules.statuses import WAITING
 from hub.rules.updates import Times, Updates
@@ -281,6 +281,7 @@ def attachment(organisation: str, row: AttachmentRow) -> shapes.AttachmentOut:
         reason=row.reason if row.state == "failed" else None,
         url=f"/api/v1/organisations/{organisation}/attachments/{row.id}" if ready else None,
         inline=ready and shown_in_place(row.content_type, row.name),
+        mismatched=ready and mismatched(row.content_type, row.name),
         width=row.width,
         height=row.height,
         content_id=row.content_id,

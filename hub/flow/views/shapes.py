@@ -540,6 +540,8 @@ class AttachmentOut(Struct, kw_only=True):
     """Where to get the bytes, once ``ready``."""
     inline: bool
     """Whether a page may show it (an image, audio or video whose type matches its bytes)."""
+    mismatched: bool
+    """Whether its bytes are something else than its name says: no page shows it."""
     width: int | None = None
     height: int | None = None
     content_id: str | None = None

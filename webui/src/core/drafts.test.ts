@@ -205,3 +205,80 @@ describe("drafts", () => {
     expect(draft.empty).toBe(true);
   });
 });
+
+describe("drafts of a conversation that is out of reach", () => {
+  it("are found by its id, also after a reload", () => {
+    const { storage, clock, drafts } = make();
+    drafts.belong("c1", "t1");
+    drafts.open("c1", "a").write({ text: "For them" });
+    drafts.open("c2", "a").write({ text: "For somebody else" });
+    drafts.flush();
+    const texts = (of: Drafts) => of.leftIn("t1").map((draft) => draft.content.get().text);
+    expect(texts(drafts)).toEqual(["For them"]);
+    expect(texts(make(storage, clock).drafts)).toEqual(["For them"]);
+    expect(make(storage, clock).drafts.leftIn("t2")).toEqual([]);
+  });
+});
+
+describe("drafts in two tabs", () => {
+  const KEY = "hub.draft/u1/main/c1/a";
+
+  /** Two tabs that keep their drafts in the same storage, and hear of each other. */
+  function tabs() {
+    const { storage, clock, drafts: first } = make();
+    const { drafts: second } = make(storage, clock);
+    let known = storage.get(KEY);
+    /** What the browser tells a tab after the other one has changed its storage. */
+    const tell = (tab: Drafts) => {
+      const now = storage.get(KEY);
+      tab.heard(KEY, known, now);
+      known = now;
+    };
+    const text = (tab: Drafts) => tab.open("c1", "a").content.get().text;
+    return { storage, clock, first, second, tell, text };
+  }
+
+  it("follow each other as long as one of them is written in", () => {
+    const { first, second, tell, text } = tabs();
+    first.open("c1", "a").write({ text: "Hello" });
+    first.flush();
+    tell(second);
+    expect(text(second)).toBe("Hello");
+    expect(second.waiting("c1").get()?.mode).toBe("a");
+    first.open("c1", "a").take();
+    first.flush();
+    tell(second);
+    expect(text(second)).toBe("");
+    expect(second.waiting("c1").get()).toBeNull();
+  });
+
+  it("stay as they are once both are written in, and neither is lost", () => {
+    const { storage, clock, first, second, tell, text } = tabs();
+    first.open("c1", "a").write({ text: "Yours" });
+    second.open("c1", "a").write({ text: "Mine" });
+    second.flush();
+    tell(first);
+    first.flush();
+    tell(second);
+    expect([text(first), text(second)]).toEqual(["Yours", "Mine"]);
+    first.open("c1", "a").take();
+    first.flush();
+    tell(second);
+    expect(text(second)).toBe("Mine");
+    clock.pass(1_000);
+    expect(storage.get(KEY)).toContain("Mine");
+    tell(first);
+    expect(text(first)).toBe("Mine");
+  });
+
+  it("hear nothing of others, nor of what is being sent", () => {
+    const { first, second } = tabs();
+    const draft = first.open("c1", "a");
+    draft.write({ text: "On its way" });
+    first.keepSending(draft, draft.take(), "k1");
+    second.heard("hub.draft/u2/main/c1/a", null, '{"text":"Not mine","at":1}');
+    second.heard(KEY, null, null);
+    second.heard(`${KEY}/k1`, null, '{"contact":"c1","mode":"a","text":"On its way","at":1}');
+    expect(second.open("c1", "a").empty).toBe(true);
+  });
+});

@@ -82,6 +82,11 @@ function isEmpty(draft: DraftText): boolean {
   return draft.text + draft.subject === "" && draft.files.length === 0 && draft.template === null;
 }
 
+/** What a person sees of a draft. */
+function fingerprint({ text, subject, files, template }: DraftText): string {
+  return JSON.stringify([text, subject, files.map(({ local }) => local), template]);
+}
+
 /** One draft. It belongs to one contact and one mode from its making, and to nothing else, ever. */
 export class Draft {
   readonly content: Cell<DraftText>;
@@ -181,6 +186,8 @@ export class Draft {
 
 interface Stored {
   contact: string;
+  /** Their conversation, if it was open. */
+  thread?: string | undefined;
   mode: string;
   text: string;
   subject?: string;
@@ -201,6 +208,10 @@ export class Drafts {
   readonly #waiting = new CellMap<string, Draft | null>((contact) => this.#firstWaiting(contact));
   readonly #unsaved = new Map<string, () => void>();
   readonly #prefix: string;
+  /** The keys of those that were last written in here, and not in another tab. */
+  readonly #written = new Set<string>();
+  /** Of contacts, as far as theirs was open. */
+  readonly #threads = new Map<string, string>();
 
   constructor(
     person: string,
@@ -220,6 +231,37 @@ export class Drafts {
   /** The draft that waits for a contact, if any: shown in the list, and opened first. */
   waiting(contact: string): Cell<Draft | null> {
     return this.#waiting.at(contact);
+  }
+
+  /** With whom a conversation is: one that is out of reach does not say so any more. */
+  belong(contact: string, thread: string): void {
+    this.#threads.set(contact, thread);
+  }
+
+  /** The drafts for whom a conversation was with. */
+  leftIn(thread: string): Draft[] {
+    return [...this.#drafts.values()].filter(
+      (draft) => this.#threads.get(draft.contact) === thread,
+    );
+  }
+
+  /**
+   * Another tab has kept or sent a draft. Where it stood here in the same words it does so again,
+   * but for words of this tab's that the other one does not have: they stay, and are kept.
+   */
+  heard(key: string, before: string | null, now: string | null): void {
+    if (!key.startsWith(this.#prefix)) return;
+    const [was, is] = [parse(before), parse(now)];
+    const { contact, mode } = is ?? was ?? {};
+    if (contact === undefined || mode === undefined || key !== this.#key(contact, mode)) return;
+    const draft = this.open(contact, mode);
+    const { text } = draft.content.get();
+    const same = fingerprint(draft.content.get()) === fingerprint(contentOf(was));
+    if (same && (!is || !this.#written.has(key) || is.text.includes(text))) {
+      draft.content.set(contentOf(is));
+      this.#written.delete(key);
+      this.#waiting.at(contact).set(this.#firstWaiting(contact));
+    } else if (!is) this.#changed(key, draft);
   }
 
   /** Writes down what is not written down yet: when the page hides, or a field loses focus. */
@@ -269,6 +311,7 @@ export class Drafts {
   }
 
   #changed(key: string, draft: Draft): void {
+    this.#written.add(key);
     this.#waiting.at(draft.contact).set(this.#firstWaiting(draft.contact));
     this.#unsaved.get(key)?.();
     this.#unsaved.set(
@@ -291,6 +334,7 @@ export class Drafts {
     const files = content.files.filter((file) => file.state === "ready");
     return {
       contact: draft.contact,
+      thread: this.#threads.get(draft.contact),
       mode: draft.mode,
       text,
       subject,
@@ -323,10 +367,9 @@ export class Drafts {
         continue;
       }
       if (!key.startsWith(this.#prefix)) continue;
-      const { contact, mode, text, subject = "", to, own, files } = stored;
-      const { reply = null, template = null, cc = "", bcc = "", key: sentUnder } = stored;
-      const known = { text, subject, to, own, files, cc, bcc, reply, template, key: sentUnder };
-      const content: DraftText = { ...EMPTY, ...known };
+      const { contact, mode, thread } = stored;
+      if (thread !== undefined) this.belong(contact, thread);
+      const content = contentOf(stored);
       if (key === this.#key(contact, mode)) {
         this.#make(contact, mode, content);
         continue;
@@ -336,6 +379,14 @@ export class Drafts {
       this.storage.remove(key);
     }
   }
+}
+
+/** What was kept; of nothing, what an empty draft has. */
+function contentOf(stored: Stored | null): DraftText {
+  if (!stored) return EMPTY;
+  const { text, subject = "", to, own, files, key } = stored;
+  const { reply = null, template = null, cc = "", bcc = "" } = stored;
+  return { ...EMPTY, text, subject, to, own, files, cc, bcc, reply, template, key };
 }
 
 function parse(text: string | null): Stored | null {

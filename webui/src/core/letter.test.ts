@@ -123,6 +123,7 @@ describe("the page of a letter", () => {
       reason: null,
       url: `/files/${id}`,
       inline: true,
+      mismatched: false,
       content_id: id,
       ...more,
     });

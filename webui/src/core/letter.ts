@@ -146,6 +146,8 @@ const STYLE = [
   "body{overflow-wrap:anywhere}",
   "img{max-width:100%;height:auto}table{max-width:100%!important}pre{white-space:pre-wrap}",
   "blockquote{margin:4px 0;padding-inline-start:10px;border-inline-start:2px solid GrayText}",
+  // Its frame is as high as what is in it: what is as high as its frame would grow with it.
+  "[style*=vh]{height:auto!important;min-height:0!important}",
   "summary{width:fit-content;padding:0 8px;cursor:pointer;list-style:none}",
 ].join("");
 

@@ -281,6 +281,20 @@ describe("the timeline", () => {
       ["unread", ["e5", false, true]],
     ]);
   });
+
+  it("says of each message how it is, where that is not how it is with its neighbours", () => {
+    const statuses = ["read", "read", "failed", "sent", "unknown", "canceled", "scheduled", "sent"];
+    const [day] = layOut(
+      statuses.map((status, at) =>
+        entry(`e${String(at)}`, "t1", { direction: "out", status: status as "read" }),
+      ),
+      null,
+      zone,
+    );
+    const said = day?.items.map((item) => item.type === "entry" && [item.joins, item.last]);
+    const alone = [false, true];
+    expect(said).toEqual([[false, false], [true, true], ...Array.from({ length: 6 }, () => alone)]);
+  });
 });
 
 describe("a system event", () => {

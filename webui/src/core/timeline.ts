@@ -37,11 +37,21 @@ function isBubble(entry: Entry): boolean {
   return (entry.kind === "message" && !isLetter(entry)) || entry.kind === "note";
 }
 
+/** Whether how it is with a message has to be said of it alone. */
+export function standsAlone(entry: Entry): boolean {
+  return (
+    entry.approval !== null ||
+    ["failed", "unknown", "canceled", "scheduled"].includes(entry.status ?? "")
+  );
+}
+
 /** Whether an entry goes under the one before as one group with one line below. */
 function joins(before: Entry, entry: Entry): boolean {
   return (
     isBubble(before) &&
     isBubble(entry) &&
+    !standsAlone(before) &&
+    !standsAlone(entry) &&
     before.kind === entry.kind &&
     before.direction === entry.direction &&
     before.channel_id === entry.channel_id &&

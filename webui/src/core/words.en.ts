@@ -116,6 +116,7 @@ export const en = {
     canceled: "Canceled",
     cancel: "Cancel",
     retry: "Retry",
+    rewrite: "Edit and resend",
     resolve: "Check",
     resolveTitle: "Did it go out?",
     resolveText:
@@ -136,6 +137,7 @@ export const en = {
     linkCopied: "The link was copied.",
     unknownCard: "An entry this page cannot show in full",
     attachment: "View attachment",
+    notShown: "Not shown: the file is not what its name says",
     pendingFile: "Fetching the file",
     failedFile: (reason: string | null) =>
       reason === null

@@ -106,6 +106,7 @@ describe("a call", () => {
             reason: null,
             url: "/call.mp3",
             inline: true,
+            mismatched: false,
             width: null,
             height: null,
           },

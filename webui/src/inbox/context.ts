@@ -14,6 +14,8 @@ export interface Acts {
   replies: (entry: Entry) => boolean;
   /** `all`: also to everybody else it went to. */
   reply: (entry: Entry, all?: boolean) => void;
+  /** Puts what could not be sent back into the field, before what is there. */
+  rewrite: (entry: Entry) => void;
   /** The way to write to whoever only called, if there is one. */
   readonly text: { name: string; write: () => void } | null;
 }
