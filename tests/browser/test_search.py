@@ -91,7 +91,14 @@ def test_people_are_found_by_number_in_any_form_and_a_number_nobody_has_is_writt
     dialog.get_by_role("button", name="Send and open").click()
     expect(inbox.conversation.get_by_role("heading", name=shown(new))).to_be_visible()
 
-    # What was found is still the list; the field empties it, by key or button.
+    # Who has been written to is found, and an arrow leads there; the field empties the list, by key
+    # or button.
+    expect(inbox.row(new)).to_be_visible()
+    expect(start).to_have_count(0)
+    field.press("ArrowDown")
+    expect(inbox.row(new).get_by_role("link")).to_be_focused()
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
     field.press("Escape")
     expect(field).to_have_value("")
     expect(inbox.row(number)).to_be_visible()
