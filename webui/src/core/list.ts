@@ -73,8 +73,8 @@ export class List {
   /** The last row of the pages loaded so far, as it was read: what comes before it is in them. */
   #edge: ThreadRow | null = null;
   #asked = 0;
-  /** What rises as soon as nothing is in the way, and whether it is news. */
-  #rising = new Map<string, boolean>();
+  /** News that rise as soon as nothing is in the way. */
+  readonly #rising = new Set<string>();
   #scrolled = false;
   #cancelLeaving: (() => void) | null = null;
 
@@ -333,14 +333,14 @@ export class List {
 
   /** A row comes to its place as soon as nothing is in the way, with whatever else waits for that. */
   #rise(id: string, news: boolean): void {
-    this.#rising.set(id, news || this.#rising.get(id) === true);
+    if (news) this.#rising.add(id);
     this.gate.whenQuiet(() => {
       this.#rearrange();
     });
   }
 
   #rearrange(): void {
-    const news = [...this.#rising].filter(([, told]) => told).map(([id]) => id);
+    const news = [...this.#rising];
     this.#rising.clear();
     // Meanwhile something may be searched for.
     if (this.scope.get().q !== undefined) return;
