@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -220,3 +221,39 @@ def test_a_rows_buttons_stand_above_its_second_line(
     assert buttons is not None
     assert line is not None
     assert buttons["y"] + buttons["height"] <= line["y"] + 3  # its letters begin below
+
+
+@pytest.mark.feature("LIST-02")
+def test_rows_are_compact_for_who_wants_them_so(inbox: Inbox, ana: Client, number: str) -> None:
+    thread = written(ana, number, "Is there a place in the workshop this week, or in the next one?")
+    for place in range(14):
+        written(ana, f"{number[:5]}{850 + place}{number[8:]}", "Hello")
+    ana.text(number, "And on which floor of the house, or is there a lift?", channel="front")
+    page, row = inbox.page, inbox.row(number)
+
+    inbox.at_top(number)
+    assert tops_of(inbox)[:3] == [0, 64, 128]
+    page.goto("/account")
+    page.get_by_role("switch", name="Compact rows").click()
+    page.reload()
+    expect(page.get_by_role("switch", name="Compact rows")).to_be_checked()
+
+    inbox.go(f"/messages?status=all&conversation={thread['id']}")
+    inbox.at_top(number)
+    assert tops_of(inbox)[:3] == [0, 48, 96]
+    parts = [row.locator(part).bounding_box() for part in (".name", ".preview", ".time")]
+    for left, right in itertools.pairwise(filter(None, parts)):
+        assert left["x"] + left["width"] < right["x"]
+        assert abs(left["y"] + left["height"] / 2 - right["y"] - right["height"] / 2) < 3
+
+    page.goto("/messages?status=all")
+    page.set_viewport_size({"width": 390, "height": 844})
+    wait_for(lambda: tops_of(inbox)[:3] == [0, 72, 144], what="rows are for fingers on a phone")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    wait_for(lambda: tops_of(inbox)[:3] == [0, 48, 96], what="rows are compact again")
+
+
+def tops_of(inbox: Inbox) -> list[int]:
+    """Where the rows begin, below the first."""
+    tops = inbox.rows.evaluate_all("(rows) => rows.map((row) => row.getBoundingClientRect().top)")
+    return [round(top - tops[0]) for top in tops]

@@ -4,7 +4,7 @@ import { browserStorage } from "./platform";
 const KEY = "hub.theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** The theme and mode of the page, kept in the browser; the mode follows the system while unset. */
+/** How the page looks, kept in the browser; the mode follows the system while unset. */
 class LookState {
   #look = $state.raw<Look>(parseLook(browserStorage.get(KEY)));
   #system = $state<Mode>(dark.matches ? "dark" : "light");
@@ -23,6 +23,14 @@ class LookState {
 
   get mode(): Mode {
     return this.#look.mode ?? this.#system;
+  }
+
+  get compact(): boolean {
+    return this.#look.compact;
+  }
+
+  setCompact(compact: boolean): void {
+    this.#set({ ...this.#look, compact });
   }
 
   setTheme(theme: Theme): void {

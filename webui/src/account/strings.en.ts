@@ -138,6 +138,12 @@ export const en = {
       failedLoad: (why: string) => `Your notifications could not be loaded. ${why}`,
       failed: (why: string) => `Your notifications were not changed. ${why}`,
     },
+    reading: {
+      title: "The list of conversations",
+      compact: "Compact rows",
+      compactHelp:
+        "Name, preview and time stand in one line, where the window is wide enough. On this browser alone.",
+    },
     writing: {
       title: "Writing",
       byMod: "Send with Ctrl+Enter or ⌘+Enter",

@@ -421,9 +421,11 @@ describe("an address for a new conversation", () => {
 
 describe("the look", () => {
   it("is what was stored, as far as it makes sense", () => {
-    expect(parseLook('{"theme":"sky","mode":"dark"}')).toEqual({ theme: "sky", mode: "dark" });
-    expect(parseLook('{"theme":"mauve","mode":"dim"}')).toEqual({ theme: "green", mode: null });
-    expect(parseLook("not json")).toEqual({ theme: "green", mode: null });
-    expect(parseLook(null)).toEqual({ theme: "green", mode: null });
+    const unset = { theme: "green", mode: null, compact: false };
+    const chosen = { theme: "sky", mode: "dark", compact: true };
+    expect(parseLook(JSON.stringify(chosen))).toEqual(chosen);
+    expect(parseLook('{"theme":"mauve","mode":"dim","compact":1}')).toEqual(unset);
+    expect(parseLook("not json")).toEqual(unset);
+    expect(parseLook(null)).toEqual(unset);
   });
 });

@@ -7,6 +7,8 @@ export interface Look {
   theme: Theme;
   /** `null` follows the system. */
   mode: Mode | null;
+  /** Whether rows of the list have one line, where they could have two. */
+  compact: boolean;
 }
 
 export function parseLook(stored: string | null): Look {
@@ -14,6 +16,7 @@ export function parseLook(stored: string | null): Look {
   return {
     theme: themes.find((theme) => theme === look?.theme) ?? "green",
     mode: look?.mode === "light" || look?.mode === "dark" ? look.mode : null,
+    compact: look?.compact === true,
   };
 }
 
