@@ -44,6 +44,8 @@ def fill(url: str, count: int, eyes: Iterable[Places] = ()) -> None:
 
 
 async def _index(url: str, eyes: list[Places]) -> None:
+    ids = Ids(0)
+
     def work(connection: Connection) -> None:
         inbox_counts.fill(connection)
         inbox_sets.fill(connection)
@@ -53,16 +55,29 @@ async def _index(url: str, eyes: list[Places]) -> None:
             role = {"id": number, "organisation_id": org, "name": f"Part {number}"}
             role |= {"capabilities": "[]", "created_at": 0, "channel_ids": sight.text_of(places)}
             connection.execute(sa.insert(t.roles), [role])
-        sights.fill(connection, Ids(0))
+
+    def step(connection: Connection) -> bool:
+        sights.step(connection, ids)
+        return sights.waiting(connection)
 
     database = Database(url)
     if database.path is not None:
-        with database.sync_engine().begin() as connection:
+        engine = database.sync_engine()
+        with engine.begin() as connection:
             work(connection)
+        more = bool(eyes)
+        while more:
+            with engine.begin() as connection:
+                more = step(connection)
         return
+    # As in a hub, each step is a transaction: what many of them change in one is read ever slower.
     engine = database.async_engine()
     async with engine.begin() as connection:
         await connection.run_sync(work)
+    more = bool(eyes)
+    while more:
+        async with engine.begin() as connection:
+            more = await connection.run_sync(step)
     await engine.dispose()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -54,12 +56,20 @@ def canonical(scheme: str, value: str) -> str:
         return value
 
 
-def valid_phone(typed: str) -> str | None:
-    """What a person typed in E.164, if it is a whole number that exists in its country's plan."""
+def valid_phone(typed: str, ours: Iterable[str] = ()) -> str | None:
+    """What a person typed in E.164, if it is a whole number that exists in its country's plan.
+    Without a country code it is one of the country that all numbers of ``ours`` are of."""
     import phonenumbers  # noqa: PLC0415 — as above
 
+    regions = set[str]()
+    for one in ours:
+        with suppress(phonenumbers.NumberParseException):
+            code = phonenumbers.parse(one).country_code or 0
+            regions.add(phonenumbers.region_code_for_country_code(code))
+    plain = len(regions) == 1 and not any(letter.isalpha() for letter in typed)
+    region = regions.pop() if plain else None
     try:
-        number = phonenumbers.parse(typed)
+        number = phonenumbers.parse(typed, region)
     except phonenumbers.NumberParseException:
         return None
     if number.extension or not phonenumbers.is_valid_number(number):

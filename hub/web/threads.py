@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -19,12 +20,13 @@ from sqlalchemy import Connection
 from hub.edge.guards import Who, right, who_asks
 from hub.edge.paging import cursor_of, limit_of, place_of
 from hub.edge.problems import ProblemError, not_found
-from hub.flow.compose import default_mode
-from hub.flow.host import now_ms
+from hub.flow.compose import default_mode, own_seen
+from hub.flow.host import PluginFault, now_ms
 from hub.flow.stream import count
 from hub.flow.targets import as_of_now
 from hub.flow.views import read, shapes
 from hub.flow.views.present import contact_display, when
+from hub.plugin import HookError
 from hub.rules import commands as c
 from hub.rules import date_ranges, letters
 from hub.rules.addresses import shown, valid_phone
@@ -203,7 +205,8 @@ async def _search(
             text=match.text,
             ranges=match.ranges,
         )
-    number = None if items or after is not None else valid_phone(typed)
+    sought = not items and after is None
+    number = valid_phone(typed, _own_phones(hub, who.scope)) if sought else None
     page = shapes.ThreadPage(
         items=items,
         next_cursor=None if found.next is None else cursor_of(*found.next),
@@ -212,6 +215,13 @@ async def _search(
         else shapes.ComposeAddress(value=number, display=shown("phone", number)),
     )
     return Response(page, headers={POSITION: str(position)})
+
+
+def _own_phones(hub: Parts, scope: Scope) -> Iterator[str]:
+    for channel in hub.channels.of(scope.organisation_id):
+        if scope.sees(channel.id):
+            with suppress(HookError, PluginFault):
+                yield from (one.value for one in own_seen(channel, scope) if one.scheme == "phone")
 
 
 @get("/threads/counts", dependencies=SHOW, opt=right(VIEW), summary="Count conversations")

@@ -122,6 +122,12 @@ def test_a_new_person_sees_the_last_30_days_is_told_so_once_and_chooses_others(
     page = context.new_page()
     inbox = Inbox(page).go("/messages")
     expect(page.get_by_text("No conversations yet.")).to_be_visible()
+    column = page.get_by_role("region", name="Conversations")
+    expect(column.get_by_role("button", name="New conversation")).to_have_count(2)
+    expect(column.get_by_role("link", name="Text simulator")).not_to_have_count(0)
+    column.get_by_role("link", name="Channel settings").click()
+    expect(page).to_have_url(re.compile("/settings/channels$"))
+    page.go_back()
 
     old, new = "+12025551001", "+12025551002"
     place.happened(written(place.ana, old), 40)

@@ -39,7 +39,10 @@ def test_what_comes_in_the_place_of_a_button_has_its_focus(
     expect(inbox.entry("Refused")).to_contain_text("Delivered")
     expect(inbox.log.locator(":focus")).to_have_count(1)
 
-    # Nobody is put into a field that they did not go to.
+    # Nobody is put into a field that they did not go to, but onto a row that comes.
+    closed = written(ana, f"{number[:5]}79{number[7:]}")
+    expect(inbox.row(f"{number[:5]}79{number[7:]}")).to_be_visible()
+    ana.patch(f"threads/{closed['id']}", {"status": "closed"})
     inbox.filter("Mine").click()
     inbox.tab("Closed").click()
     drop = page.get_by_role("button", name="Remove “Mine”")

@@ -60,6 +60,43 @@ def test_everything_a_day_needs_goes_by_keys(
     expect(inbox.details.get_by_role("button", name=f"Assignee: {ana.me['name']}")).to_be_visible()
 
 
+@pytest.mark.feature("SHELL-07", "LIST-04")
+def test_keys_go_on_where_a_row_has_left_the_list(
+    anas_browser: BrowserContext, ana: Client, number: str
+) -> None:
+    numbers = [f"{number[:5]}78{place}{number[8:]}" for place in range(4)]
+    for each in reversed(numbers):
+        written(ana, each)
+    inbox = Inbox(anas_browser.new_page()).go("/messages?status=unread")
+    links = [inbox.row(each).get_by_role("link") for each in numbers]
+    heading = inbox.conversation.get_by_role("heading")
+    keys = inbox.page.keyboard
+
+    inbox.at_top(numbers[0])
+
+    # Nothing is open: the focus is on the row that has come in place of the one that went.
+    keys.press("j")
+    keys.press("j")
+    expect(links[1]).to_be_focused()
+    keys.press("u")
+    expect(inbox.row(numbers[1])).to_have_count(0)
+    expect(links[2]).to_be_focused()
+    keys.press("j")
+    expect(links[3]).to_be_focused()
+    keys.press("k")
+    expect(links[2]).to_be_focused()
+
+    # What is open has left the list: keys are for it, and the next one is what came after it.
+    keys.press("Enter")
+    expect(heading.filter(has_text=shown(numbers[2]))).to_be_visible()
+    expect(inbox.row(numbers[2])).to_have_count(0)
+    keys.press("e")
+    expect(inbox.conversation.get_by_role("button", name="Reopen conversation")).to_be_visible()
+    keys.press("j")
+    expect(links[3]).to_be_focused()
+    expect(heading.filter(has_text=shown(numbers[3]))).to_be_visible()
+
+
 @pytest.mark.feature("SHELL-07")
 def test_the_sheet_of_keys_opens_and_gives_the_focus_back(
     inbox: Inbox, page: Page, ana: Client, number: str

@@ -170,6 +170,24 @@ def test_a_row_drawn_where_another_was_is_its_own(inbox: Inbox, ana: Client, num
     assert ana.get(f"threads/{thread['id']}")["status"] == "open"
 
 
+@pytest.mark.feature("LIST-04")
+def test_a_row_that_rises_from_below_is_drawn_in_the_element_of_the_one_it_pushes_out(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    """In a busy inbox no element is made and none thrown away."""
+    numbers = [f"{number[:5]}{830 + place}{number[8:]}" for place in range(16)]
+    for each in numbers:
+        written(ana, each, "Hello")
+    inbox.page.set_viewport_size({"width": 1440, "height": 420})
+    inbox.at_top(numbers[-1])
+    expect(inbox.row(numbers[0])).to_have_count(0)
+    inbox.rows.evaluate_all("(rows) => rows.forEach((row) => (row.old = true))")
+    for each in numbers[:3]:
+        ana.text(each, "Hello again", channel="front")
+        inbox.at_top(each)
+        assert inbox.row(each).evaluate("(row) => row.old === true")
+
+
 @pytest.mark.feature("LIST-02")
 def test_a_menu_goes_with_its_row(inbox: Inbox, ana: Client, number: str) -> None:
     """What has the focus is never drawn as another one."""

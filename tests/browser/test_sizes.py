@@ -40,6 +40,11 @@ def test_on_a_phone_the_conversation_takes_the_place_of_the_list(
 
     page.get_by_role("button", name="Back to conversations").tap()
     expect(inbox.row(number)).to_contain_text("You: From the road")
+    expect(inbox.row(number).get_by_role("link")).to_be_focused()
+    inbox.row(number).tap()
+    expect(inbox.message).to_be_visible()
+    page.go_back()
+    expect(inbox.row(number).get_by_role("link")).to_be_focused()
     page.get_by_role("button", name="Show filters").tap()
     page.get_by_role("dialog", name="Filters").get_by_role("button", name="Mine").tap()
     expect(inbox.row(number)).to_have_count(0)
@@ -98,4 +103,20 @@ def test_a_long_list_loads_as_one_scrolls_and_keeps_its_place(
     assert place.bounding_box() == before, "what is in view stays where it is"
     pill.click()
     expect(inbox.rows.filter(has_text="Somebody new")).to_be_in_viewport()
+    client.close()
+
+
+@pytest.mark.feature("SHELL-07")
+def test_keys_reach_rows_that_are_not_drawn_yet(
+    busy: HubProcess, browser_as: Callable[..., BrowserContext]
+) -> None:
+    client = busy.client()
+    page = Inbox(browser_as(client, busy.base_url).new_page()).go().page
+    rows = page.get_by_role("region", name="Conversations").get_by_role("listitem")
+    focused = page.locator("[role=listitem]:focus-within")
+    expect(rows.first).to_be_visible()
+    for key, place in (("j", "1"), ("End", "50"), ("k", "49"), ("Home", "1")):
+        page.keyboard.press(key)
+        expect(focused).to_have_attribute("aria-posinset", place)
+        expect(focused).to_be_in_viewport()
     client.close()

@@ -254,8 +254,20 @@ def test_a_whole_number_that_nobody_has_is_offered_and_others_are_not(desk: Desk
     thread = desk.written()
     number = thread["contact"]["display"]
     assert offered("+44 20 7946 0958") == {"value": "+442079460958", "display": "+44 20 7946 0958"}
+    # All our own numbers are of one country: its people leave the country code out.
+    here = {"value": "+12025550199", "display": "+1 202-555-0199"}
+    for typed in ("(202) 555-0199", "2025550199", "1-202-555-0199"):
+        assert offered(typed) == here, typed
     assert offered(number) is None, "somebody has it"
-    for typed in ("+44 20 7946", "2079460958", "+1 999 999 9999 999", "Ana", "+999 1234567"):
+    for typed in (
+        "+44 20 7946",
+        "202 555",
+        "1025550199",
+        "order 2025550199",
+        "+1 999 999 9999 999",
+        "Ana",
+        "+999 1234567",
+    ):
         assert offered(typed) is None, typed
     digits = "".join(one for one in number if one.isdigit())
     assert [row["id"] for row in ana.get("threads", q=digits[-7:])["items"]] == [thread["id"]]

@@ -86,6 +86,10 @@ def test_a_demo_has_conversations_in_it_and_leaves_nothing(tmp_path: Path) -> No
                 one["id"] for one in client.get("channels")
             }, "somebody wrote or called on each"
             assert len(threads) >= 12
+            names = {one["contact"]["display"] for one in threads}
+            # Who writes on WhatsApp, who calls and who writes mails; texts alone tell no name.
+            assert {"Sarah Whitfield", "Raúl Ortega", "Finn O'Rourke", "Maya Lindqvist"} <= names
+            assert "+1 555-014-2005" in names
             assert any(one["call"]["unresolved"] for one in entries if one.get("call"))
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["output.txt"]
 

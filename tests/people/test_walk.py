@@ -82,7 +82,7 @@ def simulator(*features: str) -> tuple[Route, ...]:
 def test_every_route_of_a_bundled_plugin_has_a_line() -> None:
     routes = {
         "hub_simulator": [
-            *simulator("reactions", "mail"),
+            *simulator("names", "reactions", "mail"),
             *simulator("calls"),
         ],
         "hub_email": Pages().routes(),

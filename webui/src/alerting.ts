@@ -8,15 +8,23 @@ import { router } from "./router.svelte";
 
 /** Milliseconds in which one sound is enough. */
 const APART = 3_000;
+/** Milliseconds after which a tab asks again that was not the first: to ask takes a while, and in
+ * a busy inbox there is much to alert of. */
+const AGAIN = 500;
+
+let asked = false;
 
 /** Of all tabs of this browser the first one that may makes the sound, and for a while no other. */
 function chime(): void {
   // Without TLS browsers have no locks. Before somebody has touched a page it plays nothing.
-  if (!("locks" in navigator) || !navigator.userActivation.hasBeenActive) return;
-  void navigator.locks.request("channel-hub-sound", { ifAvailable: true }, async (lock) => {
-    if (lock === null) return;
-    await new Audio(sound).play().catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, APART));
+  if (asked || !("locks" in navigator) || !navigator.userActivation.hasBeenActive) return;
+  asked = true;
+  const rung = navigator.locks.request("channel-hub-sound", { ifAvailable: true }, async (lock) => {
+    if (lock !== null) await new Audio(sound).play().catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, lock === null ? AGAIN : APART));
+  });
+  void rung.finally(() => {
+    asked = false;
   });
 }
 

@@ -127,3 +127,10 @@ export const ports: InboxPorts = {
   connect,
   visible,
 };
+
+/** Runs what can wait once there is nothing else to do. */
+export function whenIdle(run: () => void): void {
+  // Safari cannot say when that is.
+  const idle = window.requestIdleCallback ?? ((later: () => void) => setTimeout(later, 500));
+  idle(run);
+}

@@ -6,6 +6,7 @@ import { Inbox, type InboxPorts } from "../src/core/inbox";
 import type { SocketEvents } from "../src/core/stream";
 import type {
   Call,
+  Change,
   Channel,
   Counts,
   Entry,
@@ -423,3 +424,41 @@ export function later<T>(): { promise: Promise<T>; keep: (value: T) => void } {
   });
   return { promise, keep };
 }
+
+/** An inbox that shows the open conversations, with a stream. */
+export async function started(change: (world: World) => void = () => undefined): Promise<World> {
+  const made = world();
+  change(made);
+  made.inbox.start({ status: "open", filter: "all" });
+  made.sockets.say({ type: "hello", position: 10 });
+  await settled();
+  return made;
+}
+
+/** The stream says what is new. */
+export function push({ sockets, inbox }: World, ...changes: Omit<Change, "position">[]): void {
+  const from = inbox.stream.position ?? 0;
+  const placed = changes.map((change, place) => ({ ...change, position: from + place + 1 }));
+  sockets.frame({ from, to: from + placed.length, changes: placed });
+}
+
+export const added = (next: Entry): Omit<Change, "position"> => ({
+  type: "entry.added",
+  entry: next,
+});
+export const changed = (next: ThreadRow): Omit<Change, "position"> => ({
+  type: "thread.changed",
+  thread: next,
+});
+export const draftOf = ({ inbox }: World, thread: string, mode = "a") =>
+  inbox.drafts.open(`c-${thread}`, mode);
+export const entries = ({ inbox }: World, thread: string) =>
+  inbox
+    .thread(thread)
+    .entries.get()
+    .map((each) => each.text);
+export const pending = ({ inbox }: World, thread: string) =>
+  inbox
+    .thread(thread)
+    .pending.get()
+    .map((each) => each.text);

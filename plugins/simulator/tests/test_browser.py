@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from hub_simulator import CallSimulator, EmailSimulator, WhatsAppSimulator
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from hub.plugin import Message, Permanent
+from hub.plugin import CallStarted, Message, Permanent
 from plugins.simulator.tests.page_server import PageServer, serving
 from plugins.simulator.tests.world import World
 from tests.axe import look_over
@@ -151,6 +155,137 @@ def test_a_number_that_is_none_is_said_beside_the_field(phone: Page) -> None:
     phone.get_by_role("button", name="+1 202-555-0187").click()
     expect(number).to_have_value("+1 202-555-0187")
     expect(number).not_to_have_attribute("aria-invalid", "true")
+
+
+async def senders(world: World) -> dict[str, str | None]:
+    """What each message that the hub was told of says of its sender's name."""
+    await world.quiet()
+    return {each.text: each.sender_name for each in world.ctx.events if isinstance(each, Message)}
+
+
+def test_the_customer_has_a_name_that_goes_with_what_is_sent_from_then_on(page: Page) -> None:
+    with serving(kind=WhatsAppSimulator) as server:
+        page.goto(server.address)
+        name = page.get_by_role("textbox", name="Profile name")
+        expect(name).to_be_enabled()
+        expect(name).to_have_value("")
+        expect(name).to_have_accessible_description("The name goes with each message from now on.")
+        write(page, "Who am I?")
+        expect(bubbles(page)).to_contain_text("Sent")
+        name.fill("  Zoë Winter ")
+        name.press("Enter")
+        expect(log(page)).to_contain_text("The customer is now called Zoë Winter")
+        expect(name).to_have_value("Zoë Winter")
+        expect(name).to_be_focused()
+        write(page, "I am Zoë")
+        expect(bubbles(page).filter(has_text="Sent")).to_have_count(2)
+        assert server.do(senders) == {"Who am I?": None, "I am Zoë": "Zoë Winter"}
+        page.get_by_role("button", name="+1 202-555-0187").click()
+        expect(page.get_by_label("Customer number")).to_have_value("+1 202-555-0187")
+        expect(name).to_have_value("")
+        page.get_by_role("button", name="+1 202-555-0142").click()
+        expect(name).to_have_value("Zoë Winter")
+        page.reload()
+        expect(name).to_have_value("Zoë Winter")
+        name.fill("")
+        name.press("Tab")
+        expect(log(page)).to_contain_text("The customer has no name any more")
+
+
+@contextmanager
+def a_name_on_its_way(page: Page, server: PageServer, label: str, name: str) -> Iterator[None]:
+    """What is done meanwhile is done before the network has the name."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/name", hold)
+    page.goto(server.address)
+    page.get_by_role("textbox", name=label).fill(name)
+    with page.expect_request("**/name"):
+        page.keyboard.press("Tab")
+    yield
+    held[0].continue_()
+
+
+def test_a_message_waits_for_the_name_that_was_typed_before_it(page: Page) -> None:
+    with serving(kind=WhatsAppSimulator) as server:
+        with a_name_on_its_way(page, server, "Profile name", "Zoë"):
+            write(page, "Me already?")
+        expect(bubbles(page)).to_contain_text("Sent")
+        assert server.do(senders) == {"Me already?": "Zoë"}
+
+
+def test_a_call_waits_for_the_name_that_was_typed_before_it(page: Page) -> None:
+    async def callers(world: World) -> list[str | None]:
+        return [e.caller_name for e in world.ctx.events if isinstance(e, CallStarted)]
+
+    with serving(kind=CallSimulator) as server:
+        with a_name_on_its_way(page, server, "Caller name", "Zoë"):
+            page.get_by_role("button", name="Call").click()
+        expect(log(page)).to_contain_text("rings")
+        assert server.do(callers) == ["Zoë"]
+
+
+def test_a_name_being_typed_stays_whatever_comes_meanwhile(page: Page) -> None:
+    with serving(kind=WhatsAppSimulator) as server:
+        page.goto(server.address)
+        write(page, "Hello")
+        expect(bubbles(page)).to_contain_text("Sent")
+        name = page.get_by_role("textbox", name="Profile name")
+        name.press_sequentially("Zoë Win")
+        server.do(lambda world: world.send("t1", "Good morning"))
+        expect(bubbles(page).nth(1)).to_contain_text("Good morning")
+        name.press_sequentially("ter")
+        expect(name).to_have_value("Zoë Winter")
+
+
+def test_a_name_that_was_not_kept_is_said_beside_the_field(page: Page) -> None:
+    with serving(kind=WhatsAppSimulator) as server:
+        page.route("**/name", lambda route: route.fulfill(status=503, json={"title": "Full"}))
+        page.goto(server.address)
+        name = page.get_by_role("textbox", name="Profile name")
+        name.fill("Zoë")
+        name.press("Tab")
+        problem = page.get_by_role("alert").filter(has_text="Full")
+        expect(problem).to_be_visible()
+        expect(name).to_have_accessible_description(re.compile("Full"))
+        page.unroute("**/name")
+        name.fill("Zoë Winter")
+        name.press("Tab")
+        expect(problem).to_be_hidden()
+        expect(log(page)).to_contain_text("The customer is now called Zoë Winter")
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "what"),
+    [
+        (EmailSimulator, "Name in From", "The name goes with each mail from now on."),
+        (
+            CallSimulator,
+            "Caller name",
+            "The name goes with each call that shows the number.",
+        ),
+    ],
+)
+def test_the_name_is_called_what_the_medium_calls_it(
+    page: Page, kind: Any, label: str, what: str
+) -> None:
+    with serving(kind=kind) as server:
+        page.goto(server.address)
+        name = page.get_by_role("textbox", name=label)
+        expect(name).to_have_accessible_description(what)
+        name.fill("Zoë Winter")
+        name.press("Enter")
+        expect(log(page)).to_contain_text("The customer is now called Zoë Winter")
+
+
+def test_texts_have_no_field_for_a_name(phone: Page) -> None:
+    write(phone, "Hello")
+    expect(bubbles(phone)).to_contain_text("Sent")
+    expect(phone.get_by_label("Profile name")).to_be_hidden()
+    expect(phone.get_by_text("The name goes with")).to_be_hidden()
 
 
 def test_a_sample_picture_is_chosen_and_sent(phone: Page, server: PageServer) -> None:

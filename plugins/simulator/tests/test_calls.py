@@ -108,6 +108,28 @@ async def test_a_call_that_nobody_takes(what: str, outcome: str) -> None:
         assert (ended.outcome, ended.duration) == (outcome, None)
 
 
+async def test_a_call_has_its_callers_name_unless_the_number_is_withheld() -> None:
+    async with running(kind=CallSimulator) as world:
+        await world.call_them("Finn O'Rourke")
+        for more in ({}, {"withheld": True}):
+            call_id = await call(world, **more)
+            await world.call_them("Somebody Else")
+            await act(world, call_id, "nobody")
+            await world.call_them("Finn O'Rourke")
+        await world.send("t1", kind="call", wire=(), member_address=MEMBER)
+        await act(world, "out-t1", "decline")
+        await world.quiet()
+        came = [each for each in world.ctx.events if isinstance(each, CallStarted)]
+        assert [(each.direction, bool(each.caller), each.caller_name) for each in came] == [
+            ("in", True, "Finn O'Rourke"),
+            ("in", False, None),
+            ("out", True, None),
+        ]
+        bodies = [json.loads(delivery.body) for delivery in world.ctx.emitted]
+        rang = [(b["customer"], b["caller_name"]) for b in bodies if b["type"] == "call.started"]
+        assert rang == [(CUSTOMER, "Finn O'Rourke"), (None, None), (CUSTOMER, None)]
+
+
 async def test_a_call_that_rings_too_long_is_missed() -> None:
     async with running(kind=CallSimulator, ring=1) as world:
         call_id = await call(world)

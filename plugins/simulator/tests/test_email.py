@@ -94,6 +94,24 @@ async def test_answers_thread_both_ways() -> None:
         assert [text for text, each in came.items() if each.automatic] == ["I am away"]
 
 
+async def test_a_mail_goes_with_the_name_its_sender_had_when_it_was_written() -> None:
+    async with running(kind=EmailSimulator) as world:
+        await world.call_them("Maya Lindqvist", MAYA)
+        await write(world, "From Maya", subject="The tap")
+        await world.quiet(MAYA)
+        await world.call_them("Maya", MAYA)
+        await write(world, "From Maya alone")
+        await write(world, "From somebody", "sam@example.net")
+        for mailbox in (MAYA, "sam@example.net"):
+            await world.quiet(mailbox)
+        names = {e.text: e.sender_name for e in world.ctx.events if isinstance(e, Message)}
+        assert names == {
+            "From Maya": "Maya Lindqvist",
+            "From Maya alone": "Maya",
+            "From somebody": None,
+        }
+
+
 @pytest.mark.feature("COMP-12")
 async def test_people_in_copy_are_told_both_ways_and_blind_ones_not() -> None:
     async with running(kind=EmailSimulator) as world:

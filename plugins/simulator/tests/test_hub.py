@@ -179,3 +179,33 @@ def test_mail_from_a_question_to_a_click(ana: Client) -> None:
         return told if told.get("opened") and told.get("clicked") else None
 
     assert wait_for(engaged, what="what became of the mail")["clicked_url"] == link["url"]
+
+
+@pytest.mark.feature("OPER-01")
+def test_the_conversation_has_the_name_that_the_customer_goes_by(ana: Client) -> None:
+    number, address = "+12025550123", "zoe@example.com"
+    wanted = {"number": number, "own_number": OWN}
+
+    def shown(words: str) -> list[str]:
+        """How the conversations with these words in them are named."""
+        with_words = [one for one in ana.threads() if words in str(ana.entries(one["id"]))]
+        return [one["contact"]["display"] for one in with_words]
+
+    ana.text(number, "Who is this?", channel="simulator-whatsapp")
+    wait_for(lambda: shown("Who is this?") == ["+1 202-555-0123"], what="a bare number")
+    act(ana, "simulator-calls", "name", number=number, name=" Zoë Winter ")
+    withheld = act(ana, "simulator-calls", "calls", **wanted, withheld=True)["id"]
+    said = {"number": number, "act": "voicemail"}
+    act(ana, "simulator-calls", "call", **said, call=withheld, said="I do not say who I am")
+    wait_for(lambda: shown("I do not say who I am"), what="the voicemail of somebody unknown")
+    assert shown("Who is this?") == ["+1 202-555-0123"]
+    assert "Zoë Winter" not in shown("I do not say who I am")
+    call = act(ana, "simulator-calls", "calls", **wanted)["id"]
+    act(ana, "simulator-calls", "call", **said, call=call, said="It is me")
+    wait_for(lambda: shown("It is me") == ["Zoë Winter"], what="the caller's name")
+    assert shown("Who is this?") == ["Zoë Winter"]
+
+    act(ana, "simulator-email", "name", number=address, name="Zoë Winter, Acme")
+    mail = {"number": address, "own_number": "hello@business.example", "text": "By mail, too"}
+    act(ana, "simulator-email", "texts", **mail)
+    wait_for(lambda: shown("By mail, too") == ["Zoë Winter, Acme"], what="the name in From")

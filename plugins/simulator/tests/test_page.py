@@ -187,6 +187,16 @@ async def test_a_file_the_hub_sent_is_shown_to_who_got_it_only() -> None:
         assert gone.status == 404
 
 
+async def test_texts_tell_nobodys_name() -> None:
+    async with running() as world:
+        assert ("POST", "name") not in world.routes
+        assert "names" not in told(await world.call("GET", "setup"))["features"]
+        await world.text("Hi")
+        await world.quiet()
+        (message,) = world.ctx.events
+        assert message.sender_name is None
+
+
 async def test_the_log_tells_what_passed_between_phone_network_and_hub() -> None:
     async with running() as world:
         message_id = await world.text("Hi")

@@ -11,7 +11,7 @@ import pytest
 from hub_simulator import WhatsAppSimulator
 from hub_simulator.settings import MessengerSettings
 from hub_simulator.templates import TEMPLATES
-from hub_simulator.whatsapp import read
+from hub_simulator.whatsapp import body_of, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ from hub.plugin import (
     Unsupported,
 )
 from hub.plugin.kit.checks import check_class
-from plugins.simulator.tests.world import CUSTOMER, OWN, PURE, World, running
+from plugins.simulator.tests.world import CUSTOMER, OWN, PURE, MemoryKv, World, running
 
 plugin = WhatsAppSimulator(MessengerSettings(window=60))
 
@@ -60,6 +60,74 @@ async def test_a_place_a_card_and_what_is_not_passed_on_arrive() -> None:
         assert {"Place": "Home", "Location": "40.7, -74"} in facts
         assert {"Contact": "Robin +12025550187"} in facts
         assert {"Unsupported": "poll"} in facts
+
+
+async def test_a_message_goes_with_the_name_its_sender_had_when_it_was_written() -> None:
+    async with running(kind=WhatsAppSimulator) as world:
+        await world.text("Who am I?")
+        await world.call_them("  Zoë O'Rourke ")
+        await world.text("I am Zoë")
+        await world.behave(delay=300)
+        message_id = await world.text("Still Zoë")
+        before = (await world.phone()).message(message_id)
+        await world.call_them("Zoë Winter")
+        kept = (await world.phone()).message(message_id)
+        assert before is not None
+        assert kept is not None
+        (step,) = kept.due
+        assert body_of(CUSTOMER, kept, step) == body_of(CUSTOMER, before, step)
+        (told,) = read(body_of(CUSTOMER, kept, step)).events
+        assert isinstance(told, Message)
+        assert told.sender_name == "Zoë O'Rourke"
+        await world.behave()
+        await world.text("Married")
+        await world.call_them(" ")
+        await world.text("Nobody")
+        phone = await world.until(
+            lambda phone: sum(bool(message.told) for message in phone.messages) == 4
+        )
+        names = {event.text: event.sender_name for event in world.ctx.events}
+        assert names == {
+            "Who am I?": None,
+            "I am Zoë": "Zoë O'Rourke",
+            "Married": "Zoë Winter",
+            "Nobody": None,
+        }
+        said = [line.text for line in phone.log if "The customer is now" in line.text]
+        assert said == [
+            "The customer is now called Zoë O'Rourke",
+            "The customer is now called Zoë Winter",
+        ]
+        assert "The customer has no name any more" in [line.text for line in phone.log]
+
+
+async def test_a_name_is_the_phones_own_and_stays() -> None:
+    kv = MemoryKv()
+    async with running(kv, kind=WhatsAppSimulator) as world:
+        await world.call_them("Zoë")
+        logged = (await world.phone()).logged
+        await world.call_them("Zoë ")
+        assert (await world.phone()).logged == logged, "said once"
+        await world.text("Hello", number="+12025550187")
+    async with running(kv, kind=WhatsAppSimulator) as world:
+        await world.text("Hello again")
+        await world.quiet()
+        assert world.ctx.events[-1].sender_name == "Zoë"
+        shown = json.loads((await world.call("GET", "events", number=CUSTOMER)).body)
+        assert shown["phone"]["name"] == "Zoë"
+        assert (await world.phone("+12025550187")).name == ""
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"name": "x" * 201}, {"name": None}, {}, {"name": "x", "number": "twelve"}]
+)
+async def test_a_name_that_makes_no_sense_is_refused_in_words(wanted: dict[str, Any]) -> None:
+    async with running(kind=WhatsAppSimulator) as world:
+        reply = await world.call("POST", "name", {"number": CUSTOMER, **wanted})
+        assert reply.status == 422
+        assert json.loads(reply.body)["detail"]
+        assert (await world.phone()).name == ""
+        await world.call_them("x" * 200)
 
 
 async def test_answers_go_both_ways() -> None:

@@ -156,6 +156,11 @@ class World:
         reply = await self.call("POST", "behaviour", {"number": number, "behaviour": behaviour})
         assert reply.status == 204, reply.body
 
+    async def call_them(self, name: str, number: str = CUSTOMER) -> None:
+        """What the customer calls themselves from now on."""
+        reply = await self.call("POST", "name", {"number": number, "name": name})
+        assert reply.status == 204, reply.body
+
     async def see(self, *message_ids: str, number: str = CUSTOMER) -> None:
         await self.call("POST", "seen", {"number": number, "messages": list(message_ids)})
 

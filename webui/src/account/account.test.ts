@@ -132,4 +132,28 @@ describe("a new password", () => {
     });
     expect(session.state.get()).toBe("in");
   });
+
+  it("is asked for alone by the page one has just signed in at", async () => {
+    const { server, session, user } = make();
+    const once = { ...me, must_change_password: true };
+    server
+      .on("POST /api/v1/session", { body: { csrf_token: "t" } })
+      .on("GET /api/v1/me", { body: once })
+      .on("POST /api/v1/me/password", { status: 204 });
+    await session.signIn("mira@example.com", "one-time-password");
+    expect(session.state.get()).toBe("password");
+    render(NewPassword, { session });
+    expect(screen.queryByLabelText("Password you signed in with")).toBeNull();
+    const wanted = screen.getByLabelText("New password");
+    expect(document.activeElement).toBe(wanted);
+    server.on("GET /api/v1/me", { body: me });
+    await user.type(wanted, "short but not for long{Enter}");
+    await settled();
+    expect(server.last("POST /api/v1/me/password")?.body).toEqual({
+      current_password: "one-time-password",
+      new_password: "short but not for long",
+    });
+    expect(session.state.get()).toBe("in");
+    expect(session.once).toBeNull();
+  });
 });

@@ -1,33 +1,18 @@
 import { Cell } from "./cell";
 import type { Clock } from "./clock";
-import {
-  addressesIn,
-  carries,
-  copiesOf,
-  isUsable,
-  modeOf,
-  optimisticEntry,
-  refuseFile,
-} from "./compose";
 import { dayKey } from "./dates";
-import {
-  Drafts,
-  NOTE,
-  type Draft,
-  type DraftTemplate,
-  type DraftText,
-  type Storage,
-} from "./drafts";
-import type { Http, Read, StartBody } from "./http";
+import { Drafts, type Storage } from "./drafts";
+import type { Http, Read } from "./http";
 import { List } from "./list";
-import { faultsOf, isPassing, reasonOf, Refused } from "./problem";
-import { sendsHow } from "./rights";
+import { reasonOf } from "./problem";
 import { isWhole, rowOf, Rows } from "./rows";
 import { isLate } from "./scope";
+import { Sender } from "./sending";
 import { Stream, type Socket, type SocketEvents } from "./stream";
 import { t } from "./strings";
 import { Thread } from "./thread";
 import { Toasts } from "./toasts";
+import { Uploads } from "./uploads";
 import type {
   AlertChoices,
   Approval,
@@ -56,37 +41,15 @@ export interface InboxPorts {
   visible: Cell<boolean>;
 }
 
-/** A file a person picked, pasted or dropped. */
-export interface PickedFile {
-  blob: Blob;
-  name: string;
-  size: number;
-  type: string;
-}
-
 const CACHED = 50;
 /** For so long a change of a row that was asked for here is not news. */
 const OWN_FOR = 5_000;
-const LONGEST_WAIT = 30_000;
 
-interface Sending {
-  thread: string;
-  draft: Draft;
-  content: DraftText;
-  key: string;
-  tries: number;
-}
-
-/** What is sent of a template. */
 const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Whether a row says nothing new; what is known may hold more, as it was read with its details. */
 const repeats = (known: ThreadRow, row: ThreadRow) =>
   (Object.keys(row) as (keyof ThreadRow)[]).every((name) => same(known[name], row[name]));
-
-function templateOf({ name, language, values }: DraftTemplate) {
-  return { body: "", template: { name, language }, variables: { ...values } };
-}
 
 /** Everything the inbox of one organisation knows and does. */
 export class Inbox {
@@ -95,6 +58,8 @@ export class Inbox {
   readonly stream: Stream;
   readonly drafts: Drafts;
   readonly toasts: Toasts;
+  readonly sender = new Sender(this);
+  readonly uploads = new Uploads(this);
   readonly counts = new Cell<Counts | null>(null);
   readonly channels = new Cell<ReadonlyMap<string, Channel>>(new Map());
   /** Why the channels could not be read last. */
@@ -125,8 +90,6 @@ export class Inbox {
   readonly #own = new Map<string, number>();
   readonly #readUpTo = new Map<string, string>();
   readonly #fetching = new Set<string>();
-  readonly #blobs = new Map<string, { file: PickedFile; abort: AbortController }>();
-  readonly #waiting = new Map<string, { sending: Sending; cancel: () => void }>();
   readonly #endings: (() => void)[] = [];
   #queue: Change[] = [];
   #framed = false;
@@ -196,7 +159,7 @@ export class Inbox {
         const state = this.stream.state.get();
         if (state === "down") this.#wasDown = true;
         if (!this.stream.reached) return;
-        this.#sendWaiting();
+        this.sender.sendWaiting();
         this.#askAgain();
         // Nobody can ask what was said of channels meanwhile.
         if (this.#wasDown || this.channelsProblem.get() !== null) void this.loadChannels();
@@ -213,7 +176,7 @@ export class Inbox {
     this.stream.stop();
     this.drafts.flush();
     for (const end of this.#endings.splice(0)) end();
-    for (const { cancel } of this.#waiting.values()) cancel();
+    this.sender.stop();
   }
 
   /** After the session was lost and found: everything that failed meanwhile is asked again. */
@@ -444,6 +407,11 @@ export class Inbox {
     this.#read(id);
   }
 
+  /** What comes of this conversation next was asked for here: it is no news. */
+  markOwn(id: string): void {
+    this.#own.set(id, this.ports.clock.now() + OWN_FOR);
+  }
+
   #act(
     id: string,
     change: Partial<ThreadRow>,
@@ -471,7 +439,7 @@ export class Inbox {
     again: () => void,
   ): Promise<void> {
     const before = this.rows.get(id);
-    this.#own.set(id, this.ports.clock.now() + OWN_FOR);
+    this.markOwn(id);
     this.rows.patch(id, change);
     const shown = this.rows.get(id);
     if (before && shown) this.list.changed(before, shown, false);
@@ -596,7 +564,7 @@ export class Inbox {
   }
 
   #takeEntry(entry: Entry, position: number): void {
-    if (entry.idempotency_key) this.#settle(entry.idempotency_key);
+    if (entry.idempotency_key) this.sender.settle(entry.idempotency_key);
     // A call may have been moved: it stands in one conversation.
     if (entry.call)
       for (const [id, other] of this.#threads) if (id !== entry.thread_id) other.drop(entry.id);
@@ -672,145 +640,6 @@ export class Inbox {
     void this.loadCounts();
   }
 
-  // Sending
-
-  /** Whether a draft could be sent as it is. */
-  sendable(draft: Draft): boolean {
-    const { text, files, template } = draft.content.get();
-    if (template) return Object.values(template.values).every((value) => value.trim() !== "");
-    if (files.some((file) => file.state !== "ready")) return false;
-    return text.trim() !== "" || (files.length > 0 && draft.mode !== NOTE);
-  }
-
-  /** Sends a draft: in the thread at once, out of the field at once, and back if it is refused. */
-  send(thread: Thread, draft: Draft): boolean {
-    const detail = thread.detail.get();
-    if (detail?.contact.id !== draft.contact || !this.sendable(draft)) return false;
-    const mode = modeOf(detail, draft.mode);
-    const { template } = draft.content.get();
-    if (draft.mode !== NOTE && !(template ? isUsable(mode) : mode?.can_send)) return false;
-    const content = draft.take();
-    const key = content.key ?? this.ports.uuid();
-    const own = content.own ?? mode?.own[0]?.value ?? null;
-    const to = content.to ?? mode?.to[0]?.value ?? null;
-    thread.addPending(
-      optimisticEntry({
-        key,
-        thread: thread.id,
-        mode: draft.mode,
-        author: { id: this.organisation.member_id, name: this.person.name },
-        text: template?.text ?? content.text.trim(),
-        subject: content.subject.trim() || (mode?.subject_default ?? null),
-        address: to,
-        own,
-        attachments: content.files.flatMap((file) => file.attachment ?? []),
-        cc: addressesIn(content.cc),
-        bcc: addressesIn(content.bcc),
-        reply: content.reply,
-        channel: this.channels.get().get(draft.mode) ?? null,
-        gated: sendsHow(this.organisation) === "gated",
-        at: new Date(this.ports.clock.now()).toISOString(),
-      }),
-    );
-    this.#own.set(thread.id, this.ports.clock.now() + OWN_FOR);
-    const sending = { thread: thread.id, draft, content: { ...content, to, own }, key, tries: 0 };
-    this.drafts.keepSending(draft, sending.content, key);
-    void this.#deliver(sending);
-    return true;
-  }
-
-  async #deliver(sending: Sending): Promise<void> {
-    const { thread, draft, content, key } = sending;
-    this.#waiting.delete(key);
-    const org = this.organisation.slug;
-    const { http, clock, random } = this.ports;
-    const text = content.text.trim();
-    try {
-      const { data, position } =
-        draft.mode === NOTE
-          ? await http.addNote(org, thread, key, text)
-          : await http.send(org, thread, key, {
-              channel_id: draft.mode,
-              contact_id: draft.contact,
-              body: text,
-              ...(content.subject.trim() ? { subject: content.subject.trim() } : {}),
-              to: content.to,
-              from: content.own,
-              attachment_ids: content.files.flatMap((file) => file.attachment?.id ?? []),
-              ...copiesOf(content),
-              ...(content.reply ? { reply_to: content.reply.entry_id } : {}),
-              ...(content.template ? templateOf(content.template) : {}),
-            });
-      this.#settle(key);
-      this.drafts.dropSending(draft, key);
-      this.thread(thread).take({ ...data, idempotency_key: key }, position);
-      this.thread(thread).dropPending(key);
-      // What the next answer is about is another thing now.
-      if (data.subject) void this.thread(thread).refreshDetail();
-    } catch (error) {
-      if (!isPassing(error)) {
-        this.#returnDraft(sending, error);
-        return;
-      }
-      // Nobody knows whether it arrived; under the same key it cannot go out twice.
-      const told = error instanceof Refused && error.retryAfter !== null;
-      const wait = told
-        ? (error.retryAfter ?? 0) * 1_000
-        : Math.min(LONGEST_WAIT, 1_000 * 2 ** sending.tries) * (1 - random() / 2);
-      sending.tries += 1;
-      const cancel = clock.after(wait, () => void this.#deliver(sending));
-      this.#waiting.set(key, { sending, cancel });
-    }
-  }
-
-  /** What waited for the server goes now. */
-  #sendWaiting(): void {
-    for (const { sending, cancel } of [...this.#waiting.values()]) {
-      cancel();
-      void this.#deliver(sending);
-    }
-  }
-
-  /** The stream showed it: what was to be sent again is not. */
-  #settle(key: string): void {
-    const waiting = this.#waiting.get(key);
-    if (!waiting) return;
-    waiting.cancel();
-    this.#waiting.delete(key);
-    this.drafts.dropSending(waiting.sending.draft, key);
-  }
-
-  #returnDraft({ thread, draft, content, key }: Sending, error: unknown): void {
-    this.thread(thread).dropPending(key);
-    this.drafts.dropSending(draft, key);
-    const reason = reasonOf(error);
-    draft.giveBack(content, reason, null, faultsOf(error, "variables."));
-    // A rule that forbids it may be new: what may be written is asked anew.
-    if (error instanceof Refused) void this.thread(thread).refreshDetail();
-    if (this.current.get() === thread) return;
-    const who = this.rows.get(thread)?.contact.display ?? "";
-    this.toasts.add(t.composer.notSentTo(who, reason));
-  }
-
-  /**
-   * Sends the first message to an address; answers the conversation, or why not, and whether it may
-   * have gone out all the same.
-   */
-  async startConversation(
-    key: string,
-    body: StartBody,
-  ): Promise<{ thread: string } | { refusal: string; unsure: boolean }> {
-    try {
-      const { data, position } = await this.ports.http.start(this.organisation.slug, key, body);
-      this.#own.set(data.thread_id, this.ports.clock.now() + OWN_FOR);
-      this.#takeEntry(data, position);
-      if (!this.rows.get(data.thread_id)) this.#recover(data.thread_id);
-      return { thread: data.thread_id };
-    } catch (error) {
-      return { refusal: reasonOf(error), unsure: isPassing(error) };
-    }
-  }
-
   // What may be done to an entry
 
   async entryAction(
@@ -836,75 +665,8 @@ export class Inbox {
 
   /** An entry as an answer has just described it. */
   learnEntry(entry: Entry, position: number): void {
-    this.#own.set(entry.thread_id, this.ports.clock.now() + OWN_FOR);
+    this.markOwn(entry.thread_id);
     this.#takeEntry(entry, position);
     if (!this.rows.get(entry.thread_id)) this.#recover(entry.thread_id);
-  }
-
-  // Files
-
-  /** Uploads a file into the draft it was given to, whatever is on screen when it is done. */
-  attach(draft: Draft, file: PickedFile): void {
-    const channel = this.channels.get().get(draft.mode) ?? null;
-    const refusal = refuseFile(file, draft.content.get().files, channel);
-    if (refusal !== null) {
-      this.toasts.add(refusal);
-      return;
-    }
-    const local = this.ports.uuid();
-    draft.addFile({
-      local,
-      name: file.name,
-      size: file.size,
-      state: "uploading",
-      progress: 0,
-      reason: null,
-      attachment: null,
-    });
-    void this.#upload(draft, local, file);
-  }
-
-  detach(draft: Draft, local: string): void {
-    this.#blobs.get(local)?.abort.abort();
-    this.#blobs.delete(local);
-    draft.removeFile(local);
-  }
-
-  /** Whether a file that failed can be tried again: it is still at hand. */
-  canUploadAgain(local: string): boolean {
-    return this.#blobs.has(local);
-  }
-
-  uploadAgain(draft: Draft, local: string): void {
-    const kept = this.#blobs.get(local);
-    if (!kept) return;
-    draft.updateFile(local, { state: "uploading", progress: 0, reason: null });
-    void this.#upload(draft, local, kept.file);
-  }
-
-  async #upload(draft: Draft, local: string, file: PickedFile): Promise<void> {
-    const abort = new AbortController();
-    this.#blobs.set(local, { file, abort });
-    try {
-      const attachment = await this.ports.http.upload(
-        this.organisation.slug,
-        file.blob,
-        file.name,
-        (progress) => {
-          draft.updateFile(local, { progress });
-        },
-        abort.signal,
-      );
-      this.#blobs.delete(local);
-      // What a file is, its bytes say, and not its name.
-      const channel = this.channels.get().get(draft.mode);
-      if (channel && !carries(channel, attachment.content_type)) {
-        const reason = t.composer.files.lyingType(attachment.content_type);
-        draft.updateFile(local, { state: "failed", reason });
-      } else draft.updateFile(local, { state: "ready", progress: 1, attachment });
-    } catch (error) {
-      if (abort.signal.aborted) return;
-      draft.updateFile(local, { state: "failed", reason: reasonOf(error) });
-    }
   }
 }

@@ -178,6 +178,49 @@ describe("the list", () => {
     expect(list.risen.get().size).toBe(0);
   });
 
+  it("counts and highlights everything that waited for a pointer to rest", async () => {
+    const { clock, list, put } = make(page([at("t1", 1), at("t2", 2), at("t3", 3)]));
+    await list.load();
+    list.setScrolled(true);
+    list.gate.touch();
+    put(at("t2", 0));
+    put(at("t4", 0));
+    put(at("t3", 0), 30, false);
+    put(at("t5", 0), 31, false);
+    clock.pass(800);
+    expect([...list.risen.get()].sort()).toEqual(["t2", "t4"]);
+    expect(list.flashes.at("t4").get()).toBe(1);
+    expect(list.flashes.at("t5").get()).toBe(0);
+    // What waits when another list is chosen is no news of that one.
+    put(at("t6", 0), 32);
+    const before = list.risen.get();
+    list.gate.touch();
+    put(at("t1", 0), 33);
+    await list.show({ status: "all", filter: "all" });
+    clock.pass(800);
+    expect(list.risen.get()).toBe(before);
+  });
+
+  it("does not go on in another list where the last one was left off", async () => {
+    const { list, asked } = make(
+      page([at("t1", 1)], "c"),
+      new Refused(503, null, null),
+      page([at("t2", 2)], "d"),
+      page([at("t3", 3)]),
+    );
+    await list.show(open);
+    const closed: Scope = { status: "closed", filter: "all" };
+    await list.show(closed);
+    expect(list.problem.get()).toContain("503");
+    expect(list.more.get()).toBe("none");
+    await list.loadMore();
+    expect(asked).toHaveLength(2);
+    await list.load();
+    expect(list.more.get()).toBe("some");
+    await list.loadMore();
+    expect(asked.at(-1)).toEqual({ scope: closed, cursor: "d" });
+  });
+
   it("takes in only what falls into the pages that are here", async () => {
     const { list, put } = make(page([at("t1", 1), at("t2", 2)], "c"), page([], "c"));
     await list.load();

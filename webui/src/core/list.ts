@@ -73,6 +73,8 @@ export class List {
   /** The last row of the pages loaded so far, as it was read: what comes before it is in them. */
   #edge: ThreadRow | null = null;
   #asked = 0;
+  /** What rises as soon as nothing is in the way, and whether it is news. */
+  #rising = new Map<string, boolean>();
   #scrolled = false;
   #cancelLeaving: (() => void) | null = null;
 
@@ -98,6 +100,7 @@ export class List {
     this.#asked += 1;
     this.#peeking?.();
     this.#peeking = null;
+    this.#rising.clear();
     this.problem.set(null);
     const left = this.#left.get(scopeKey(scope));
     if (again && left) {
@@ -114,6 +117,9 @@ export class List {
         .map((row) => row.id);
       if (guess.length > 0) this.order.set(guess);
     }
+    // How far was paged in another list says nothing of this one.
+    this.#cursor = null;
+    this.more.set("none");
     this.state.set("switching");
     await this.load();
   }
@@ -153,7 +159,7 @@ export class List {
     this.order.set(left.order);
     if (this.scope.get().q !== undefined) return;
     this.order.set(left.order.filter((id) => this.#belongs(id)));
-    this.#rearrange(null, false);
+    this.#rearrange();
   }
 
   /** Reads the first page again. What is shown stays until the answer. */
@@ -235,15 +241,9 @@ export class List {
     const belongs = verdict ?? this.#listed.has(row.id);
     if (belongs) this.#stay(row.id);
     if (here && !belongs) this.#leave(row.id, reasonFor(row, scope, this.ports.me, by));
-    if (belongs && !here && this.#within(row)) {
-      this.gate.whenQuiet(() => {
-        this.#rearrange(row.id, news);
-      });
-    } else if (here && rises && before !== null) {
-      this.gate.whenQuiet(() => {
-        this.#rearrange(row.id, news);
-      });
-    } else if (verdict === null && !here && (scope.own?.length ?? 0) > 0) this.#peek();
+    if (belongs && !here && this.#within(row)) this.#rise(row.id, news);
+    else if (here && rises && before !== null) this.#rise(row.id, news);
+    else if (verdict === null && !here && (scope.own?.length ?? 0) > 0) this.#peek();
   }
 
   /** Asks the server what is new at the top of a list of which only it knows what belongs there. */
@@ -260,11 +260,7 @@ export class List {
             this.ports.rows.put(row, position);
           }
           const here = new Set(this.order.get());
-          const fresh = data.items.find((row) => !here.has(row.id));
-          if (!fresh) return;
-          this.gate.whenQuiet(() => {
-            this.#rearrange(fresh.id, true);
-          });
+          for (const row of data.items) if (!here.has(row.id)) this.#rise(row.id, true);
         })
         // The next change asks again.
         .catch(() => undefined);
@@ -335,7 +331,17 @@ export class List {
     return this.#cursor === null || this.#edge === null || byActivity(row, this.#edge) < 0;
   }
 
-  #rearrange(risen: string | null, news: boolean): void {
+  /** A row comes to its place as soon as nothing is in the way, with whatever else waits for that. */
+  #rise(id: string, news: boolean): void {
+    this.#rising.set(id, news || this.#rising.get(id) === true);
+    this.gate.whenQuiet(() => {
+      this.#rearrange();
+    });
+  }
+
+  #rearrange(): void {
+    const news = [...this.#rising].filter(([, told]) => told).map(([id]) => id);
+    this.#rising.clear();
     // Meanwhile something may be searched for.
     if (this.scope.get().q !== undefined) return;
     const order = this.order.get();
@@ -344,9 +350,8 @@ export class List {
       .all()
       .filter((row) => !here.has(row.id) && this.#matches(row) && this.#within(row))
       .map((row) => row.id);
-    if (news) for (const id of joining) this.#flash(id);
-    if (news && this.#scrolled && risen !== null)
-      this.risen.update((ids) => new Set([...ids, risen]));
+    for (const id of news) if (joining.includes(id)) this.#flash(id);
+    if (this.#scrolled && news.length > 0) this.risen.update((ids) => new Set([...ids, ...news]));
     this.order.set(this.#sorted([...order, ...joining]));
   }
 

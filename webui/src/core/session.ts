@@ -21,6 +21,8 @@ export class Session {
   readonly ticket = new Cell<string | null>(null);
   /** What would do as one. */
   readonly methods = new Cell<readonly SecondStep["methods"][number][]>(["code"]);
+  /** The password that worked once, while this page knows it, so that nobody types it again. */
+  once: string | null = null;
   #ways: Promise<SignInWays> | null = null;
   /** How often somebody has signed out: what was asked before means nothing after. */
   #left = 0;
@@ -65,6 +67,7 @@ export class Session {
       }
       this.http.csrf = answer.csrf_token ?? null;
       this.#welcome(await this.http.me());
+      if (this.state.get() === "password") this.once = password;
       return null;
     } catch (error) {
       const wrong = error instanceof Refused && error.status === 401;
@@ -115,6 +118,7 @@ export class Session {
   async changePassword(current: string, wanted: string): Promise<string | null> {
     try {
       await this.http.changePassword(current, wanted);
+      this.once = null;
       this.#welcome(await this.http.me());
       return null;
     } catch (error) {
@@ -124,6 +128,7 @@ export class Session {
 
   async signOut(): Promise<void> {
     this.#left += 1;
+    this.once = null;
     this.state.set("out");
     try {
       await this.http.signOut();

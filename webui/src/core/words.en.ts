@@ -32,6 +32,7 @@ export const en = {
     startWith: (number: string) => `Start a conversation with ${number}`,
     empty: "No conversations yet.",
     emptyText: "They appear here as soon as somebody writes to you, or you write first.",
+    channels: "Channel settings",
   },
   dates: {
     from: "From",

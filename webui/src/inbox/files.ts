@@ -4,7 +4,7 @@ import type { Inbox } from "../core/inbox";
 /** Files that were picked, pasted or dropped, into the draft that is open. */
 export function attachTo(inbox: Inbox, draft: Draft, files: readonly File[]): void {
   for (const file of files)
-    inbox.attach(draft, { blob: file, name: file.name, size: file.size, type: file.type });
+    inbox.uploads.attach(draft, { blob: file, name: file.name, size: file.size, type: file.type });
 }
 
 /** Pasted files go to the draft; pasted words go where they were pasted. */

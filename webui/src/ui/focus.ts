@@ -46,10 +46,20 @@ export function keepFocus(): () => void {
     last = target;
     give = rememberFocus(target);
   };
-  const watching = new MutationObserver(() => {
-    if (last === null || last.isConnected || document.activeElement !== document.body) return;
-    last = null;
+  // What came in its place may be hidden until it is measured.
+  const settle = (frames: number): void => {
+    if (document.activeElement !== document.body) return;
     give();
+    if (frames > 0)
+      requestAnimationFrame(() => {
+        settle(frames - 1);
+      });
+  };
+  const watching = new MutationObserver(() => {
+    if (last === null || last.isConnected) return;
+    if (document.activeElement !== document.body) return;
+    last = null;
+    settle(3);
   });
   addEventListener("focusin", noted);
   watching.observe(document.body, { childList: true, subtree: true });

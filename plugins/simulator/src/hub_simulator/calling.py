@@ -37,12 +37,14 @@ TYPES = (
 
 
 class Started(Struct, frozen=True, kw_only=True, tag_field="type", tag="call.started"):
-    """A call rings. ``customer`` is missing where the number is withheld."""
+    """A call rings. ``customer`` is missing where the number is withheld. ``caller_name`` is what
+    the customer's network says of a customer who calls, if it says anything."""
 
     id: Id
     direction: Literal["in", "out"]
     business: PhoneNumber
     customer: PhoneNumber | None = None
+    caller_name: str | None = None
     occurred_at: datetime | None = None
 
 
@@ -124,11 +126,14 @@ def read(body: bytes) -> IngestResult:
 def _event(told: Told) -> Event:
     match told:
         case Started():
+            # Nobody is named who does not show their number, and a business that calls is known.
+            names = told.direction == "in" and told.customer is not None
             return CallStarted(
                 external_id=told.id,
                 direction=told.direction,
                 caller=() if told.customer is None else (_person(told.customer),),
                 own_address=told.business,
+                caller_name=(told.caller_name or None) if names else None,
                 occurred_at=_zoned(told.occurred_at),
             )
         case Ended():

@@ -20,14 +20,30 @@ from hub_simulator.talking import Act, acted, agent_seconds, called
 from hub_simulator.texting import text
 
 SARAH, BEN, NORA, OMAR, LI, JUNE, RAUL, IVY, FINN = (f"+1555014200{n}" for n in range(1, 10))
+MAYA, SAM, ACCOUNTS = "maya.lindqvist@example.com", "sam@example.net", "accounts@example.org"
+NAMES = {
+    SARAH: "Sarah Whitfield",
+    BEN: "Ben Okafor",
+    NORA: "Nora Haddad",
+    OMAR: "Omar Aziz",
+    JUNE: "June Park",
+    RAUL: "Raúl Ortega",
+    IVY: "Ivy Chen",
+    FINN: "Finn O'Rourke",
+    MAYA: "Maya Lindqvist",
+    SAM: "Sam Doyle",
+    ACCOUNTS: "Acme Accounts",
+}
+"""What they are called wherever a medium tells it; LI only texts, which tells nobody's name."""
 Play = Callable[[Phone, str, datetime], Phone]
 
 
 class Scene(Struct, frozen=True, kw_only=True):
     """Something that happened to the phone ``number`` so many ``minutes`` ago; ``play`` makes it
-    happen, given the phone, an id and the time."""
+    happen, given the phone, an id and the time. ``name`` is whose phone it is."""
 
     number: str
+    name: str
     minutes: float
     play: Play
 
@@ -84,20 +100,20 @@ def _mail(medium: Medium, own: str) -> Iterator[Scene]:
         return _written(medium, own, number, minutes, words, content=content)
 
     yield write(
-        "maya.lindqvist@example.com",
+        MAYA,
         11.6,
         "Quote for the bathroom",
         "Hello,\n\nthank you for coming by. Could you send us the quote with and without the new "
         "window?\n\nKind regards\nMaya Lindqvist",
     )
     yield write(
-        "sam@example.net",
+        SAM,
         5.3,
         "Invoice 2041",
         "Hi,\n\nthe invoice says 180, we agreed on 160. Would you have a look?\n\nSam",
     )
     yield write(
-        "accounts@example.org",
+        ACCOUNTS,
         2.1,
         "Out of office",
         "Our office is closed until Monday. Nobody reads your mail until then.",
@@ -127,7 +143,7 @@ def _written(
         )
         return text(phone, message, medium)
 
-    return Scene(number=number, minutes=minutes, play=play)
+    return Scene(number=number, name=_named(medium, number), minutes=minutes, play=play)
 
 
 def _rung(
@@ -148,15 +164,21 @@ def _rung(
             phone = acted(phone, call_id, "hang_up", said, at + timedelta(seconds=49))
         return phone
 
-    return Scene(number=number, minutes=minutes, play=play)
+    return Scene(number=number, name=_named(medium, number), minutes=minutes, play=play)
+
+
+def _named(medium: Medium, number: str) -> str:
+    return NAMES.get(number, "") if "names" in medium.features else ""
 
 
 def played(phone: Phone, what: tuple[str, Scene], now: datetime) -> Phone:
-    """The phone after a scene; one that it has been through already changes nothing."""
+    """The phone after a scene; one that it has been through already changes nothing. A name that
+    somebody has given it stays."""
     message_id, scene = what
     if phone.message(message_id) is not None:
         return phone
     behaviour = phone.behaviour
-    quick = replace(phone, behaviour=replace(behaviour, delay=0.0))
+    name = phone.name or scene.name
+    quick = replace(phone, name=name, behaviour=replace(behaviour, delay=0.0))
     after = scene.play(quick, message_id, now - timedelta(minutes=scene.minutes))
     return replace(after, behaviour=behaviour)

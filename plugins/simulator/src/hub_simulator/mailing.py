@@ -31,11 +31,13 @@ TYPES = ("mail.received", "mail.status", "mail.opened", "mail.clicked", "mail.su
 
 
 class Received(Struct, frozen=True, kw_only=True, tag_field="type", tag="mail.received"):
-    """The customer wrote; ``automatic``: their machine did."""
+    """The customer wrote; ``automatic``: their machine did. ``from_name`` is the name beside the
+    address in ``From``, if there is one."""
 
     id: Id
     sender: EmailAddress = msgspec.field(name="from")
     recipient: EmailAddress = msgspec.field(name="to")
+    from_name: str | None = None
     cc: tuple[EmailAddress, ...] | None = None
     subject: str | None = None
     text: str | None = None
@@ -96,6 +98,7 @@ def body_of(number: str, message: PhoneMessage, step: Step) -> bytes:
                 id=message.id,
                 sender=number,
                 recipient=message.own_number,
+                from_name=message.name or None,
                 cc=mail.cc or None,
                 subject=mail.subject,
                 text=message.text,
@@ -160,6 +163,7 @@ def _message(told: Received) -> Message:
     return Message(
         external_id=told.id,
         sender=(_person(told.sender),),
+        sender_name=told.from_name or None,
         own_address=told.recipient,
         cc=tuple(_person(each, verified=False) for each in told.cc or ()),
         subject=told.subject or None,

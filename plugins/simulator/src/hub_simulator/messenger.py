@@ -61,7 +61,7 @@ def medium(window: float) -> Medium:
         max_length=whatsapp.MAX_LENGTH,
         max_pictures=MAX_FILES,
         contents=(Place, Card, Pressed, Odd),
-        features=frozenset({"replies", "reactions", "contents"}),
+        features=frozenset({"replies", "reactions", "contents", "names"}),
     )
 
 

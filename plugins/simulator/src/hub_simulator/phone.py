@@ -128,6 +128,9 @@ class PhoneMessage(Struct, frozen=True, kw_only=True):
     author: Author
     own_number: str
     at: datetime
+    name: str = ""
+    """What the customer called themselves when they made it; only of the customer's messages, and
+    where the medium tells it."""
     text: str = ""
     pictures: tuple[Picture, ...] = ()
     transmission: str = ""
@@ -159,6 +162,8 @@ class Phone(Struct, frozen=True, kw_only=True):
     """Everything about one number; never more than ``MAX_BYTES`` when encoded."""
 
     number: str
+    name: str = ""
+    """What its owner is called, which goes with each message and call from then on."""
     behaviour: Behaviour = Behaviour()
     opted_out: tuple[str, ...] = ()
     """The business's numbers that this phone has answered STOP to."""
@@ -198,6 +203,14 @@ def with_log(phone: Phone, at: datetime, direction: Direction, text: str, body: 
     kept = body if len(body) <= LOGGED_BODY else f"{body[:LOGGED_BODY]}…"
     line = LogLine(number=phone.logged, at=at, direction=direction, text=text, body=kept)
     return replace(phone, log=(*phone.log, line), logged=phone.logged + 1)
+
+
+def with_name(phone: Phone, name: str, at: datetime) -> Phone:
+    """Its owner is called ``name`` from now on; what was made before keeps the name it has."""
+    if name == phone.name:
+        return phone
+    words = f"The customer is now called {name}" if name else "The customer has no name any more"
+    return with_log(replace(phone, name=name), at, "on_phone", words)
 
 
 def with_step_done(phone: Phone, message_id: str, step: Step) -> Phone:

@@ -90,7 +90,7 @@ POST = Medium(
     dressed=dressed,
     max_length=MAX_LENGTH,
     contents=(Mail,),
-    features=frozenset({"replies", "mail"}),
+    features=frozenset({"replies", "mail", "names"}),
 )
 
 

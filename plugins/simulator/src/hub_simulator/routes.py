@@ -37,7 +37,9 @@ from hub_simulator.phone import (
     PhoneMessage,
     Place,
     Pressed,
+    Words,
     with_log,
+    with_name,
     with_seen,
 )
 from hub_simulator.reacting import react
@@ -64,6 +66,7 @@ PAGE_FILES = {
     "phone.js": ("phone.js", "text/javascript; charset=utf-8"),
     "mailbox.js": ("mailbox.js", "text/javascript; charset=utf-8"),
     "telephone.js": ("telephone.js", "text/javascript; charset=utf-8"),
+    "naming.js": ("naming.js", "text/javascript; charset=utf-8"),
     "messenger.js": ("messenger.js", "text/javascript; charset=utf-8"),
     "hub.js": ("hub.js", "text/javascript; charset=utf-8"),
     "draw.js": ("draw.js", "text/javascript; charset=utf-8"),
@@ -97,6 +100,13 @@ class TextIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pictures: Annotated[tuple[MessageId, ...], Meta(max_length=MAX_PICTURES)] = ()
     reply_to: MessageId | None = None
     content: Place | Card | Pressed | Odd | Mail | None = None
+
+
+class NameIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The customer is called ``name`` from now on; of blanks only: they have no name."""
+
+    number: Who
+    name: Words
 
 
 class ReactionIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -192,6 +202,8 @@ class Page:
             "demo": self.demo,
             "pictures": self.pictures,
         }
+        if "names" in self._medium.features:
+            acts["name"] = self.name
         if "reactions" in self._medium.features:
             acts["reactions"] = self.reactions
         if "mail" in self._medium.features:
@@ -286,6 +298,14 @@ class Page:
         await phones.change(wanted.number, sent)
         network.start(ctx, wanted.number, message_id)
         return RouteReply.of({"id": message_id}, status=202)
+
+    async def name(self, ctx: Context, request: RouteRequest) -> RouteReply:
+        """What the customer calls themselves from now on."""
+        wanted = self._wanted(request, NameIn)
+        name, now = wanted.name.strip(), ctx.clock.now()
+        phones, _ = self._live()
+        await phones.change(wanted.number, lambda phone: (with_name(phone, name, now), None))
+        return RouteReply(status=204)
 
     async def reactions(self, ctx: Context, request: RouteRequest) -> RouteReply:
         """An emoji on a message, or none any more."""

@@ -60,7 +60,12 @@ def called(
         raise Permanent("other", "the phone is in a call already")
     talk = Talk(direction="in", withheld=withheld)
     message = PhoneMessage(
-        id=call_id, author="customer", own_number=own_number, at=now, content=talk
+        id=call_id,
+        author="customer",
+        own_number=own_number,
+        at=now,
+        name="" if withheld else phone.name,
+        content=talk,
     )
     phone = with_message(phone, replace(message, due=ringing(phone.number, message, talk, ring)))
     return with_log(phone, now, "on_phone", "The customer calls")
@@ -84,6 +89,7 @@ def ringing(number: str, call: PhoneMessage, talk: Talk, ring: float) -> tuple[S
         direction=talk.direction,
         business=call.own_number,
         customer=None if talk.withheld else number,
+        caller_name=call.name or None,
         occurred_at=now,
     )
     gives_up = now + timedelta(seconds=ring)

@@ -27,7 +27,7 @@ def medium(ring: float) -> Medium:
         max_length=1_000,
         max_pictures=0,
         ring=ring,
-        features=frozenset({"calls"}),
+        features=frozenset({"calls", "names"}),
     )
 
 

@@ -25,7 +25,7 @@ def text(phone: Phone, written: PhoneMessage, medium: Medium) -> Phone:
     if medium.keywords:
         keyword = keyword_of(written.text, opted_out=own_number in phone.opted_out)
     told = Step(kind="text", at=now + timedelta(seconds=phone.behaviour.delay))
-    message = replace(written, keyword=keyword, due=(told,))
+    message = replace(written, name=phone.name, keyword=keyword, due=(told,))
     phone = replace(with_message(phone, message), wrote=phone.wrote | {own_number: now})
     verb = "texts" if medium.noun == "text" else "writes to"
     phone = with_log(phone, now, "on_phone", f"The customer {verb} {display(own_number)}")

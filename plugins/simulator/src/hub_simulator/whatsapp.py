@@ -24,11 +24,13 @@ TYPES = ("whatsapp.received", "whatsapp.reaction", "whatsapp.status")
 
 
 class Received(Struct, frozen=True, kw_only=True, tag_field="type", tag="whatsapp.received"):
-    """The customer wrote: words, pictures, or ``content``; ``context`` is the message answered."""
+    """The customer wrote: words, pictures, or ``content``; ``context`` is the message answered,
+    ``profile_name`` the name in their profile, if there is one."""
 
     id: Id
     sender: PhoneNumber = msgspec.field(name="from")
     recipient: PhoneNumber = msgspec.field(name="to")
+    profile_name: str | None = None
     text: str | None = None
     media: tuple[MediaItem, ...] | None = None
     content: Place | Card | Pressed | Odd | None = None
@@ -63,6 +65,7 @@ def body_of(number: str, message: PhoneMessage, step: Step) -> bytes:
                 id=message.id,
                 sender=number,
                 recipient=message.own_number,
+                profile_name=message.name or None,
                 text=message.text,
                 media=tuple(
                     MediaItem(id=p.id, name=p.name, content_type=p.content_type, size=p.size)
@@ -126,6 +129,7 @@ def _message(event: Received) -> Message:
     return Message(
         external_id=event.id,
         sender=(_person(event.sender),),
+        sender_name=event.profile_name or None,
         own_address=event.recipient,
         text=words,
         media=tuple(

@@ -14,6 +14,9 @@ export class Mailbox {
     document.getElementById("mail-fields").hidden = false;
     document.getElementById("number").type = "email";
     document.querySelector("label[for=number]").textContent = "Customer address";
+    document.querySelector("label[for=name]").textContent = "Name in From";
+    document.getElementById("name-explain").textContent =
+      "The name goes with each mail from now on.";
     document.getElementById("own-number").setAttribute("aria-label", "Business address");
     document.getElementById("customer").noValidate = true;
     document.getElementById("no-messages").textContent =

@@ -4,6 +4,7 @@ import { drawLine, drawMessage, element, statusOf, sync } from "./draw.js";
 import { getJson, postJson, Refused } from "./hub.js";
 import { Mailbox } from "./mailbox.js";
 import { Messenger, summary } from "./messenger.js";
+import { Naming } from "./naming.js";
 import { Pictures } from "./pictures.js";
 import { Telephone } from "./telephone.js";
 
@@ -39,6 +40,7 @@ const pictures = new Pictures({
 const REMEMBERED = setup.scheme === "phone" ? "simulator.number" : `simulator.${setup.scheme}`;
 const mailbox = setup.features.includes("mail") ? new Mailbox({ act: actOnMail }) : null;
 const messenger = new Messenger({ features: setup.features, send: write, react, mailbox });
+const naming = setup.features.includes("names") ? new Naming({ save: callThem }) : null;
 const telephone = setup.features.includes("calls") ? new Telephone({ call, act }) : null;
 document.title = setup.title;
 at("title").textContent = setup.title;
@@ -126,6 +128,7 @@ function chosen(number) {
   localStorage.setItem(REMEMBERED, number);
   history.replaceState(null, "", `?${new URLSearchParams({ number })}`);
   say("number-problem", "");
+  say("name-problem", "");
   ui.number.removeAttribute("aria-invalid");
 }
 
@@ -162,6 +165,7 @@ function show({ phone: news, phones }) {
     at("phones")
       .querySelector("[aria-pressed=true]")
       ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  naming?.show(news.name, { anew: before === null });
   telephone?.show(arrived);
   showBehaviour(news.behaviour);
   if (before === null || atTheEnd) ui.screen.scrollTop = ui.screen.scrollHeight;
@@ -232,6 +236,7 @@ async function send() {
 async function write(message) {
   if (phone === null) return false;
   const whose = { number: phone.number, own_number: ui.ownNumber.value };
+  await naming?.saved;
   return acted("send-problem", "texts", { ...whose, ...message });
 }
 
@@ -239,8 +244,9 @@ function react(message, emoji) {
   return acted("send-problem", "reactions", { number: phone.number, message, emoji });
 }
 
-function call(withheld) {
+async function call(withheld) {
   const whose = { number: phone.number, own_number: ui.ownNumber.value };
+  await naming?.saved;
   return acted("send-problem", "calls", { ...whose, withheld });
 }
 
@@ -250,6 +256,11 @@ function act(id, what, said) {
 
 function actOnMail(message, what, url) {
   return acted("send-problem", "mail", { number: phone.number, message, act: what, url });
+}
+
+/** The customer has this name from now on. */
+async function callThem(name) {
+  if (phone !== null) await acted("name-problem", "name", { number: phone.number, name });
 }
 
 /** Have something done; whether it was. What is in the way is said at `place`. */

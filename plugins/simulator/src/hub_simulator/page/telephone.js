@@ -28,6 +28,9 @@ export class Telephone {
       event.preventDefault();
       call(document.getElementById("withheld").checked);
     });
+    document.querySelector("label[for=name]").textContent = "Caller name";
+    document.getElementById("name-explain").textContent =
+      "The name goes with each call that shows the number.";
     // Of calls there are no receipts.
     document.querySelectorAll("[data-receipts]").forEach((field) => (field.hidden = true));
     document.getElementById("no-messages").textContent =
