@@ -131,7 +131,7 @@ def test_a_failed_message_is_written_anew_and_its_neighbours_say_how_they_are(
     expect(inbox.entry("Good morning!")).to_contain_text(re.compile("Delivered|Read"))
     ana.behave(number, channel="front")
     inbox.message.fill("And bring a ladder.")
-    failed.get_by_role("button", name="Edit and resend").click()
+    failed.get_by_role("button", name="Edit and send again").click()
     expect(inbox.message).to_be_focused()
     expect(inbox.message).to_have_value("We come at nein.\nAnd bring a ladder.")
     inbox.send("We come at nine.\nAnd bring a ladder.")

@@ -116,7 +116,7 @@ export const en = {
     canceled: "Canceled",
     cancel: "Cancel",
     retry: "Retry",
-    rewrite: "Edit and resend",
+    rewrite: "Edit and send again",
     resolve: "Check",
     resolveTitle: "Did it go out?",
     resolveText:
