@@ -169,6 +169,27 @@ def test_a_conversation_of_50_000_entries_opens_anywhere_at_the_same_cost(
     assert drawn(inbox) == PAGE
 
 
+@pytest.mark.feature("THRD-15")
+def test_the_day_stands_over_what_is_read_while_one_scrolls_and_not_otherwise(
+    long: tuple[HubProcess, Client, dict[str, Any], list[str]],
+    browser_as: Callable[..., BrowserContext],
+) -> None:
+    hub, client, thread, _ = long
+    inbox = Inbox(browser_as(client, hub.base_url).new_page())
+    inbox.go(f"/messages?status=all&conversation={thread['id']}")
+    expect(inbox.entry("The newest")).to_be_in_viewport()
+    day = inbox.log.get_by_role("heading", level=3).last.locator("span")
+    expect(day).to_have_css("opacity", "0")
+    day.evaluate(
+        "(day) => { window.seen = 0; day.addEventListener('transitionend', () => {"
+        " seen = Math.max(seen, Number(getComputedStyle(day).opacity)) }) }"
+    )
+    inbox.log.hover()
+    inbox.page.mouse.wheel(0, -100)
+    wait_for(lambda: inbox.page.evaluate("seen") == 1, what="the day is in sight")
+    expect(day).to_have_css("opacity", "0")
+
+
 @pytest.mark.feature("THRD-08", "THRD-15")
 def test_earlier_messages_come_above_and_what_is_read_stays_where_it_is(
     long: tuple[HubProcess, Client, dict[str, Any], list[str]],
