@@ -158,6 +158,19 @@ def test_a_missed_call_stays_unread_until_it_is_resolved(
     assert other.never_reloaded
 
 
+@pytest.mark.feature("THRD-07")
+def test_a_voicemail_without_a_recording_says_so(desk: Inbox, office: Office, number: str) -> None:
+    voicemail = {"type": "voicemail", "media": None, "duration": 38, "text": None}
+    call_id = office.call(number, "missed", voicemail)
+    open_(desk, office.newest())
+    call = card(desk, f"Voicemail from {shown(number)}")
+    missing = call.get_by_text("No recording of it has arrived.")
+    expect(missing).to_be_visible()
+    office.tell("calls", {**RECORDED, "external_id": call_id})
+    expect(call.get_by_role("button", name="Play")).to_be_visible()
+    expect(missing).to_have_count(0)
+
+
 @pytest.mark.feature("VOIC-01", "VOIC-02")
 def test_a_call_whose_end_was_never_told_is_shown_and_resolved(
     desk: Inbox, office: Office, number: str

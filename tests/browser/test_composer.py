@@ -27,6 +27,16 @@ DROP = """
     target.dispatchEvent(new DragEvent(kind, { dataTransfer: files, bubbles: true }));
 }
 """
+DRAG = """
+(element) => {
+  const files = new DataTransfer();
+  files.items.add(new File(["text"], "beside.txt"));
+  const shared = { dataTransfer: files, bubbles: true, cancelable: true };
+  const event = new DragEvent("dragover", shared);
+  element.dispatchEvent(event);
+  return event.defaultPrevented ? event.dataTransfer.dropEffect : "left to the browser";
+}
+"""
 PASTE = """
 (field) => {
   const files = new DataTransfer();
@@ -258,6 +268,8 @@ def test_files_come_by_button_paste_and_drop_and_are_called_off_and_tried_again(
     desk.page.evaluate(DROP, {"name": "fourth.txt", "type": "text/plain", "text": "x"})
     expect(desk.page.get_by_text("One message carries at most 3 files.")).to_be_visible()
     desk.page.get_by_role("button", name="Remove pasted.txt").click()
+    beside = desk.page.get_by_role("region", name="Conversations")
+    assert beside.evaluate(DRAG) == "none", "the browser would leave the page for the file"
     large = {"name": "large.bin", "type": "application/zip", "text": "x" * 1_000_001}
     desk.page.evaluate(DROP, large)
     expect(desk.page.get_by_text("large.bin is larger than the 1 MB")).to_be_visible()

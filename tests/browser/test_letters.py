@@ -111,6 +111,54 @@ def test_formatted_text_does_nothing_but_show(
 
 
 @pytest.mark.feature("THRD-04")
+def test_a_letter_unfolds_downwards_and_folds_under_the_pointer(
+    desk: Inbox, office: Office, sender: str, complaints: Complaints
+) -> None:
+    complaints.allow("sandboxed")
+    html = "".join(f"<p>Line {line} of many</p>" for line in range(60))
+    thread = office.message("mail", sender, "May I ask something?", subject="A question")
+    for line in range(8):
+        note = {"body": f"Note {line}\n" + "more\n" * 3}
+        office.client.post(f"threads/{thread['id']}/notes", note)
+    office.message("mail", sender, "Line 0 of many", subject="Long", html=html)
+    office.message("mail", sender, "Line 0 of many", subject="The last", html=html)
+    last = office.client.entries(thread["id"])[-1]["id"]
+    office.client.post(f"threads/{thread['id']}/read", {"up_to": last})
+    letter = letter_of(desk, thread, "The last")
+    letter.get_by_role("button", name="Show full message").hover()
+    head = letter.get_by_role("heading", name="The last")
+
+    def top(of: Locator) -> float:
+        box = of.bounding_box()
+        assert box is not None
+        return box["y"]
+
+    def height(of: Locator) -> float:
+        box = of.bounding_box()
+        assert box is not None
+        return box["height"]
+
+    before = top(head)
+    letter.get_by_role("button", name="Show full message").click()
+    wait_for(lambda: height(letter) > 1_000, what="the letter to unfold")
+    assert abs(top(head) - before) < 2
+    office.message("mail", sender, "And one more", subject="Another")
+    expect(desk.page.get_by_role("button", name="1 new message")).to_be_visible()
+    assert abs(top(head) - before) < 2
+
+    first = desk.log.get_by_role("article", name="Long")
+    first.get_by_role("button", name="Show full message").click()
+    wait_for(lambda: height(first) > 1_000, what="the letter to unfold")
+    less = first.get_by_role("button", name="Show less")
+    less.scroll_into_view_if_needed()
+    before = top(less)
+    less.click()
+    shown = first.get_by_role("button", name="Show full message")
+    wait_for(lambda: height(first) < 500, what="the letter to fold")
+    wait_for(lambda: abs(top(shown) - before) < 2, what="the button where it was")
+
+
+@pytest.mark.feature("THRD-04")
 def test_a_letter_as_high_as_its_window_is_as_high_as_its_words(
     desk: Inbox, office: Office, sender: str, complaints: Complaints
 ) -> None:

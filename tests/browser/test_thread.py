@@ -241,6 +241,39 @@ def test_earlier_messages_come_above_and_what_is_read_stays_where_it_is(
     expect(newest).to_have_count(0)
 
 
+@pytest.mark.feature("THRD-15")
+def test_a_conversation_is_come_back_to_where_it_was_left_and_opened_at_an_entry_of_late(
+    inbox: Inbox, ana: Client, number: str
+) -> None:
+    thread = written(ana, number)
+    for line in range(30):
+        ana.post(f"threads/{thread['id']}/notes", {"body": f"Line {line}\n" + "more\n" * 3})
+    entries = ana.entries(thread["id"])
+    ana.post(f"threads/{thread['id']}/read", {"up_to": entries[-1]["id"]})
+    other = f"{number[:5]}65{number[7:]}"
+    written(ana, other)
+    inbox.open(number)
+    expect(inbox.entry("Line 29")).to_be_in_viewport()
+    inbox.log.hover()
+    inbox.page.mouse.wheel(0, -1600)
+    expect(inbox.entry("Line 29")).not_to_be_in_viewport()
+    reading = in_view(inbox)
+    inbox.open(other)
+    expect(inbox.entry("Hello")).to_be_visible()
+    inbox.open(number)
+    inbox.page.evaluate(WATCH, [reading])
+    assert largest_move(inbox) < 2
+    assert in_view(inbox) == reading
+
+    linked = entries[15]["id"]
+    inbox.go(f"/messages?status=all&conversation={thread['id']}&entry={linked}")
+    entry = inbox.log.locator(f'[data-id="{linked}"]')
+    expect(entry).to_have_class(re.compile("linked"))
+    inbox.page.evaluate(WATCH, [linked])
+    assert largest_move(inbox) < 2
+    expect(entry).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.feature("THRD-13")
 def test_what_happens_elsewhere_never_touches_the_open_conversation(
     inbox: Inbox, ana: Client, ben: Client, number: str

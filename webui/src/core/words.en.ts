@@ -474,6 +474,7 @@ export const en = {
     open: "Open call",
     move: "Move or detach",
     replyBy: (channel: string) => `Reply by ${channel}`,
+    noRecording: "No recording of it has arrived.",
     withheld: "The caller’s number was withheld. No reply is possible.",
     back: "Back to the conversation",
     details: "Details",
