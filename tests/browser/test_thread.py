@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -174,11 +175,13 @@ def test_the_day_stands_over_what_is_read_while_one_scrolls_and_not_otherwise(
     long: tuple[HubProcess, Client, dict[str, Any], list[str]],
     browser_as: Callable[..., BrowserContext],
 ) -> None:
-    hub, client, thread, _ = long
+    hub, client, thread, ids = long
     inbox = Inbox(browser_as(client, hub.base_url).new_page())
-    inbox.go(f"/messages?status=all&conversation={thread['id']}")
-    expect(inbox.entry("The newest")).to_be_in_viewport()
-    day = inbox.log.get_by_role("heading", level=3).last.locator("span")
+    now = datetime.now(UTC)
+    noon = ids[-1 - (now.hour - 12) % 24 * 60 - now.minute]
+    inbox.go(f"/messages?status=all&conversation={thread['id']}&entry={noon}")
+    expect(inbox.log.locator(f'[data-id="{noon}"]')).to_be_in_viewport()
+    day = inbox.log.locator(f'.day:has([data-id="{noon}"]) h3 span')
     expect(day).to_have_css("opacity", "0")
     day.evaluate(
         "(day) => { window.seen = 0; day.addEventListener('transitionend', () => {"
