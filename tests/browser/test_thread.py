@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
+from tests.browser.conftest import Complaints
 from tests.browser.screen import Inbox, replied, shown, written
 from tests.hubs import Client, HubProcess, running_hub, wait_for
 
@@ -168,6 +169,20 @@ def test_a_conversation_of_50_000_entries_opens_anywhere_at_the_same_cost(
     inbox.page.get_by_role("button", name="Jump to newest").click()
     expect(inbox.entry("The newest")).to_be_in_viewport()
     assert drawn(inbox) == PAGE
+
+
+@pytest.mark.feature("THRD-15", "SHELL-09")
+@pytest.mark.parametrize("entry", ["nonsense", "1"])
+def test_a_link_to_an_entry_that_is_not_there_opens_the_conversation_and_says_so(
+    inbox: Inbox, ana: Client, number: str, entry: str, complaints: Complaints
+) -> None:
+    complaints.allow(f"status of 40[04].*around={entry}")
+    thread = written(ana, number, "Is anybody there?")
+    inbox.go(f"/messages?status=all&conversation={thread['id']}&entry={entry}")
+    expect(inbox.entry("Is anybody there?")).to_be_visible()
+    expect(
+        inbox.page.get_by_text("What the link is to is not in this conversation")
+    ).to_be_visible()
 
 
 @pytest.mark.feature("THRD-15")

@@ -144,6 +144,29 @@ describe("a conversation", () => {
     ]);
   });
 
+  it("is there although the entry of a permalink, or of its place, is not", async () => {
+    const { thread, asked, ids } = make(
+      new Refused(404, null, null),
+      read(page(some(90, 92), "e00090")),
+      new Refused(400, null, null),
+      read(page(some(92, 94), "e00092")),
+    );
+    await thread.open("e00040");
+    expect(asked.map((each) => "around" in each)).toEqual([true, false]);
+    expect([thread.state.get(), thread.problem.get()]).toEqual(["ready", null]);
+    expect(ids()).toEqual(["e00090", "e00091"]);
+    expect(thread.missed.get()).toBe(true);
+    thread.missed.set(false);
+    thread.spot = { entry: "nonsense", offset: 0 };
+    thread.markStale();
+    await thread.open();
+    expect(ids()).toEqual(["e00092", "e00093"]);
+    expect([thread.missed.get(), thread.spot]).toEqual([false, null]);
+    const gone = make(new Refused(404, null, null), new Refused(404, null, null)).thread;
+    await gone.open("e00040");
+    expect([gone.state.get(), gone.missed.get()]).toEqual(["gone", false]);
+  });
+
   it("takes entries in order, once, and never lets a status go back", async () => {
     const { thread, ids } = make(read(page(some(0, 3))));
     await thread.open();

@@ -38,6 +38,8 @@ export class Thread {
   readonly problem = new Cell<string | null>(null);
   /** The same of what is known of it besides: addresses, consent, what it can be answered by. */
   readonly detailProblem = new Cell<string | null>(null);
+  /** Whether it was opened at an entry that is not in it. */
+  readonly missed = new Cell(false);
   readonly entries = new Cell<readonly Entry[]>([]);
   /** What was sent from here and has not come back from the server. */
   readonly pending = new Cell<readonly Entry[]>([]);
@@ -272,7 +274,15 @@ export class Thread {
       this.state.set("ready");
       this.#settle();
     } catch (error) {
-      if (asked === this.#asked) this.#failed(error, this.problem);
+      if (asked !== this.#asked) return;
+      const wrong = error instanceof Refused && [400, 404].includes(error.status);
+      if (around !== null && wrong) {
+        // An entry may be gone, or in another conversation: this one is there all the same.
+        const linked = around !== this.spot?.entry;
+        this.spot = null;
+        await this.#loadPage(null);
+        if (linked && this.state.get() === "ready") this.missed.set(true);
+      } else this.#failed(error, this.problem);
     } finally {
       if (this.#arrived === arrived) this.#arrived = null;
     }

@@ -46,6 +46,8 @@ export const en = {
     log: "Messages",
     more: "More about this conversation",
     markUnread: "Mark as unread",
+    missed:
+      "What the link is to is not in this conversation, or not any more. These are its newest messages.",
     back: "Back to conversations",
     copied: (value: string) => `Copied ${value}`,
     copy: (value: string) => `Copy ${value}`,
