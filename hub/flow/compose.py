@@ -48,7 +48,7 @@ from hub.plugin.types import Address
 from hub.rules import approvals, letters
 from hub.rules import commands as c
 from hub.rules import content as contents
-from hub.rules.addresses import canonical, shown
+from hub.rules.addresses import canonical, shown, valid_phone
 from hub.rules.approvals import Proposal, Source
 from hub.rules.consent import in_force
 from hub.rules.content import Content, TemplateName, one_line, storable
@@ -359,7 +359,11 @@ class Composer:
         if to is None:
             return None
         to = storable(to)
+        scheme = channel.info.address_scheme
         try:
+            if scheme == "phone":
+                # Where all our numbers are of one country, its people leave the country code out.
+                to = valid_phone(to, (own.value for own in channel.own_addresses())) or to
             if channel.has("normalise_address"):
                 found = channel.normalise(to)
                 return replace(found, value=canonical(found.scheme, found.value))
@@ -367,7 +371,6 @@ class Composer:
             raise Refusal("bad_address", error.detail or f'"{to[:80]}" is no address.') from None
         except (HookError, PluginFault) as error:
             raise Refusal("channel_failed", f"{channel.name} failed: {error}") from None
-        scheme = channel.info.address_scheme
         return Address(scheme=scheme, value=canonical(scheme, to.strip()))
 
     def _copies(self, channel: Channel, wanted: Wanted, to: Address) -> tuple[list[str], list[str]]:

@@ -223,6 +223,17 @@ def test_whoever_twilio_says_has_opted_out_is_not_written_to_again(
     assert asked_for(twilio, phone) == 1
 
 
+@pytest.mark.feature("COMP-08")
+def test_a_number_without_its_country_code_is_of_our_country(client: Client) -> None:
+    def told(to: str) -> Any:
+        return client.call("POST", "messages/preview", {"channel_id": "sms", "to": to})
+
+    here = {"value": "+12025550188", "display": "+1 202-555-0188"}
+    for typed in ("(202) 555-0188", "202-555-0188", "1 202 555 0188", "+1 202 555 0188"):
+        assert told(typed).json()["to"] == here, typed
+    assert told("+44 20 7946 0958").json()["to"]["value"] == "+442079460958"
+
+
 def test_stop_and_start(hub: TwilioHub, twilio: TwilioStandIn, client: Client, phone: str) -> None:
     twilio.inbound(hub.hook, phone, body="Stop ", OptOutType="STOP")
     thread = thread_with(client, phone)
