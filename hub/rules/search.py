@@ -26,6 +26,8 @@ WORD_LENGTH = 64
 """Longer words are cut, in texts and in what is typed."""
 WORDS = 16_000
 """Of one text; PostgreSQL knows no more positions."""
+SHORTEST_NUMBER = 4
+"""Digits that are looked for within numbers."""
 EXCERPT = 200
 _BEFORE = 60  # characters of an excerpt that stand before the first word found
 _CONTACT = 4_000
@@ -170,9 +172,10 @@ def parse(typed: str) -> Query:
 
 
 def _needle(text: str) -> str:
-    """What a contact's text must hold. One or two characters are too little to be looked for
-    everywhere: a part must begin with them."""
-    return text.replace(" ", "  ") if len(text) >= 3 else f"  {text}"
+    """What a contact's text must hold. One or two characters, or three digits, are too little to be
+    looked for everywhere, and somewhere in too many numbers: a part must begin with them."""
+    little = len(text) < SHORTEST_NUMBER if text.isdecimal() else len(text) < 3
+    return f"  {text}" if little else text.replace(" ", "  ")
 
 
 def _numbers(typed: str) -> tuple[str, ...]:
@@ -182,7 +185,7 @@ def _numbers(typed: str) -> tuple[str, ...]:
     if not _NUMBER.fullmatch(typed):
         return ()
     digits = _digits(_TRUNK_ZERO.sub(r"\1", typed))
-    if len(digits) < 3:
+    if len(digits) < SHORTEST_NUMBER:
         return ()
     bare = digits.lstrip("0")
     return (digits, bare) if bare != digits and len(bare) >= 6 else (digits,)

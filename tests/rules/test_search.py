@@ -89,7 +89,7 @@ ANA = contact_text(
         "(202) 555-0142", "+1 202 555 0142", "02025550142", "001 202 555 0142", "0142", "50142",
         "202.555", "٠١٤٢", "555\u20110142",
         "ana", "ANA", "nei", "o'n", "o", "an o'", "ana@ex", "example.com", '"ana o\'neill"', "n.",
-        "12 elm", "elm str ana", "hvac-77",
+        "12 elm", "elm str ana", "hvac-77", "120",
     ],
 )  # fmt: skip
 def test_a_contact_is_found(typed: str) -> None:
@@ -98,7 +98,21 @@ def test_a_contact_is_found(typed: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "-", "na ex", "ei", "14", "0143", "020255501429", "ana 0143", '"neill ana"', "%", "_"],
+    [
+        "",
+        "-",
+        "na ex",
+        "ei",
+        "14",
+        "142",
+        "555 ana",
+        "0143",
+        "020255501429",
+        "ana 0143",
+        '"neill ana"',
+        "%",
+        "_",
+    ],
 )
 def test_a_contact_is_not_found(typed: str) -> None:
     assert not parse(typed).finds_contact(ANA), typed
