@@ -112,5 +112,7 @@ describe("an answer that is due", () => {
     const now = Date.parse("2026-11-20T12:00:00Z");
     expect(dayTime("2026-11-20T16:05:00Z", now, zone)).toBe("16:05");
     expect(dayTime("2026-11-23T09:30:00Z", now, zone)).toContain("23 Nov");
+    expect(dayTime("2026-11-23T09:30:00Z", now, zone)).not.toContain("2026");
+    expect(dayTime("2025-11-23T09:30:00Z", now, zone)).toContain("23 Nov 2025");
   });
 });

@@ -91,12 +91,18 @@ export function spokenTime(iso: string, now: number, zone: Zone): string {
   return format(zone, { dateStyle: "long", timeStyle: "short" }).format(Date.parse(iso));
 }
 
-/** "14:55" of today, else with its day. */
+/** "14:55" of today, else with its day, and the year if it is another one. */
 export function dayTime(iso: string, now: number, zone: Zone): string {
   const at = Date.parse(iso);
   if (dayNumber(now, zone) === dayNumber(at, zone)) return clockTime(iso, zone);
-  const options = { weekday: "short", day: "numeric", month: "short" } as const;
-  return format(zone, { ...options, hour: "numeric", minute: "2-digit" }).format(at);
+  return format(zone, {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: sameYear(at, now, zone) ? undefined : "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+  }).format(at);
 }
 
 /** A key that is the same for all moments of one day in the zone. */
