@@ -6,4 +6,8 @@ import { mount } from "svelte";
 import App from "./App.svelte";
 
 const target = document.getElementById("app");
-if (target) mount(App, { target });
+// Reading the script and drawing the page are tasks of their own, so that neither is long.
+if (target)
+  setTimeout(() => {
+    mount(App, { target });
+  });
