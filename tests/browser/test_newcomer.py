@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, ViewportSize, expect
 
 from tests.browser.conftest import Complaints
 from tests.browser.screen import Inbox, shown
 from tests.hubs import Client, HubProcess, running_hub
 
-MIDDLE = {"width": 1100, "height": 800}
+MIDDLE: ViewportSize = {"width": 1100, "height": 800}
 NewBrowser = Callable[..., BrowserContext]
 BROKEN = """
 [[channels]]
